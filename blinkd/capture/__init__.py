@@ -1,0 +1,1 @@
+"""Frame sources: cameras, streams and recordings behind one Protocol."""

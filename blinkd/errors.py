@@ -1,0 +1,48 @@
+"""The few errors of blinkd, each named for what the caller can do about it.
+
+Every message names the thing that is wrong and the remedy; the command line prints it as it is, without a traceback.
+"""
+
+
+class BlinkdError(Exception):
+    """Base of all errors that blinkd raises on purpose; the command line turns it into exit code 1."""
+
+
+class ConfigError(BlinkdError):
+    """The settings cannot be used: the message gives file, key path, value and remedy."""
+
+
+class MediaError(BlinkdError):
+    """A picture or recording cannot be read (missing, truncated, not an image, no frames)."""
+
+
+class CameraLost(BlinkdError):
+    """The camera is unplugged, busy, hung or missing; the supervisor reopens it with growing delays."""
+
+
+class ModelError(BlinkdError):
+    """A network's file is missing, torn or swapped, or no network of the wanted precision exists."""
+
+
+class StoreError(BlinkdError):
+    """The database cannot be opened, written or trusted; what is on disk is left as it is."""
+
+
+class StateBusy(BlinkdError):
+    """Another blinkd daemon already works on this state folder."""
+
+
+class KeyMissing(BlinkdError):
+    """The key that protects templates at rest is missing or does not fit what is stored."""
+
+
+class EnrolmentRefused(BlinkdError):
+    """A person or picture cannot be enrolled; `reason` is a short machine-readable word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class UnknownPerson(BlinkdError):
+    """No person with the given id is stored."""

@@ -1,0 +1,1 @@
+"""One visit of one person: the state machine that joins evidence, identity and attendance."""

@@ -1,0 +1,291 @@
+"""Every setting, typed, with its unit, its default and the reason for it.
+
+Order of precedence: variables `BLINKD_*` (sections joined by two underscores, as in `BLINKD_CAMERA__FPS=10`), then the TOML file,
+then the defaults below. `config/blinkd.toml` explains the same keys to the person who edits the file.
+"""
+
+import difflib
+import os
+import tomllib
+import zoneinfo
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from blinkd.errors import ConfigError
+
+DEFAULT_CONFIG_FILE = Path("/etc/blinkd/blinkd.toml")
+ENV_PREFIX = "BLINKD_"
+ENV_DELIMITER = "__"
+ENV_CONFIG_FILE = "BLINKD_CONFIG"
+_NOT_SETTINGS = {ENV_CONFIG_FILE, "BLINKD_CACHE_DIR"}
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+
+
+class Section(BaseModel):
+    """A table of the TOML file; an unknown key in it is an error, so that a typing mistake never passes in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TerminalSettings(Section):
+    """Which terminal this is and where it hangs."""
+
+    id: str = Field("terminal-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")  # part of MQTT topics later: no slash, no wildcard
+    timezone: str = "UTC"  # IANA name; days, shifts and reports are counted in it, storage stays UTC
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("is no IANA time zone; write it like 'Europe/Madrid' or 'UTC'") from error
+        return value
+
+
+class CameraSettings(Section):
+    """Where frames come from and how they are turned upright."""
+
+    driver: Literal["auto", "picamera2", "v4l2", "gstreamer", "stream", "file", "folder"] = (
+        "auto"  # auto: picamera2 when importable and a camera answers, else v4l2
+    )
+    device: str = "/dev/video0"  # v4l2
+    url: str = ""  # stream: rtsp:// or http(s):// MJPEG; a password in it is hidden in logs
+    pipeline: str = ""  # gstreamer: empty builds nvarguscamerasrc ! … ! appsink from the sizes below
+    path: Path | None = None  # file, folder
+    width: int = Field(640, ge=160, le=7680)  # pixels; 640x480 is enough at a door and cheap
+    height: int = Field(480, ge=120, le=4320)
+    fps: float = Field(15.0, gt=0, le=120)  # frames/s; a blink of 100 ms still spans one frame
+    rotation: Literal[0, 90, 180, 270] = 0  # degrees clockwise, for a camera mounted on its side
+    mirror: bool = False  # left-right; detection does not care, people looking at a preview do
+    exposure_us: int | None = Field(None, ge=10, le=1_000_000)  # fixed exposure; none leaves the camera's automatic
+    exposure_ev: float = Field(0.0, ge=-8, le=8)  # brightness bias of the automatic exposure, in stops
+    stall_timeout_s: float = Field(1.5, ge=0.2, le=60)  # no new frame for so long means lost; noticed within 2 s with the check interval
+    reopen_first_s: float = Field(0.5, ge=0.05, le=60)  # first delay before reopening, doubled each time
+    reopen_max_s: float = Field(30.0, ge=0.1, le=3600)  # ceiling of that delay: a technician replugging waits no longer
+
+    @model_validator(mode="after")
+    def _source_named(self) -> Self:
+        if self.driver in ("file", "folder") and self.path is None:
+            raise ValueError(f"driver '{self.driver}' needs camera.path, the {self.driver} to read")
+        if self.driver == "stream" and not self.url:
+            raise ValueError("driver 'stream' needs camera.url, as in 'rtsp://camera.local/stream1'")
+        if self.reopen_max_s < self.reopen_first_s:
+            raise ValueError("reopen_max_s must not be below reopen_first_s")
+        return self
+
+
+class MotionSettings(Section):
+    """The idle gate: no network runs while nothing moves."""
+
+    pixel_delta: int = Field(12, ge=1, le=255)  # grey levels by which a pixel of the small picture must change; above sensor noise
+    area_fraction: Fraction = 0.004  # share of changed pixels that counts as movement; a face at 2 m covers more
+    hold_s: Seconds = 3.0  # keep looking for so long after the last movement: a person may stand still
+
+
+class VisionSettings(Section):
+    """Detection, landmarks, quality and embedding."""
+
+    detector_range: Literal["short", "long"] = "short"  # short: faces up to 2 m; long: up to 5 m at three times the detector's cost
+    detection_score: Fraction = 0.5  # below it a candidate is no face; the networks' own recommendation
+    presence_score: Fraction = 0.5  # the mesh network's own opinion that its crop holds a face; below it the track is broken
+    min_face_px: int = Field(48, ge=16, le=1000)  # width between the cheeks; below it an embedding says little
+    min_quality: Fraction = 0.35  # of the quality score; a frame below it is not embedded in a session
+    enrol_min_quality: Fraction = 0.45  # stricter, for a template is used for years
+    embedder: str = "auto"  # name in models/manifest.toml; auto: the manifest's default
+    precision: Literal["auto", "int8", "fp32", "simulated"] = "auto"  # auto: int8, then fp32; simulated must be asked for by name
+    low_light: Literal["off", "gain", "clahe"] = (
+        "gain"  # what to do with a dark crop; FACTS of the manifest: CLAHE costs accuracy, gain repairs
+    )
+    low_light_mean: float = Field(60.0, ge=0, le=255)  # a crop whose mean grey is below it counts as dark
+    low_light_target: float = Field(110.0, ge=1, le=255)  # mean grey that the gain brings it to
+    threads: int = Field(1, ge=1, le=64)  # of each network; one leaves the other cores to capture and sync
+
+
+class LivenessSettings(Section):
+    """First version: a natural blink, timed in milliseconds, on the same unbroken track as the identity."""
+
+    require: Literal["blink", "blink_or_turn", "blink_and_turn", "none"] = "blink"  # none is refused by `run` outside demo and tests
+    ear_closed: float = Field(0.18, gt=0, lt=1)  # eye aspect ratio below which an eye is closed
+    ear_open: float = Field(0.22, gt=0, lt=1)  # and above which it is open again
+    blink_min_ms: Milliseconds = 30  # shorter is landmark jitter
+    blink_max_ms: Milliseconds = 800  # longer is a person who closed the eyes, or a photo with closed eyes
+    yaw_left: float = Field(0.42, gt=0, lt=1)  # nose-to-left-cheek / nose-to-right-cheek below which the head is turned left
+    yaw_right: float = Field(2.38, gt=1)  # and above which it is turned right
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.ear_open <= self.ear_closed:
+            raise ValueError("ear_open must be above ear_closed; the gap between them keeps jitter from counting as a blink")
+        if self.blink_max_ms <= self.blink_min_ms:
+            raise ValueError("blink_max_ms must be above blink_min_ms")
+        return self
+
+
+class IdentitySettings(Section):
+    """Thresholds of cosine similarity; empty ones come from the model's manifest entry."""
+
+    match_threshold: Cosine | None = None  # at or above: same person
+    uncertain_threshold: Cosine | None = None  # at or above, but below match: look again
+    agreement: Cosine = 0.5  # embeddings along one track must agree at least so much, or a face was swapped
+
+
+class SessionSettings(Section):
+    """One person's visit."""
+
+    timeout_s: Seconds = 10.0  # a visit that has not been decided by then is refused with its reason
+    lost_ms: Milliseconds = 700  # the face may be hidden for so long (a hand, a dropped frame) before the session ends
+    embeddings: int = Field(3, ge=1, le=20)  # agreeing embeddings wanted before a decision
+    embed_every_ms: Milliseconds = 150  # best frames are taken at least so far apart: neighbours tell nothing new
+    cooldown_s: Seconds = 3.0  # after a decision the same track is left alone for so long
+
+
+class AttendanceSettings(Section):
+    """When work starts and how often one may punch."""
+
+    shift_start: time = time(9, 0)  # local time of the site
+    grace_min: int = Field(10, ge=0, le=720)  # minutes after the start that still count as ON_TIME
+    min_interval_s: Seconds = 60.0  # a second punch of the same person within it is refused as too_soon
+
+
+class StoreSettings(Section):
+    """The database on the terminal."""
+
+    min_free_mb: int = Field(50, ge=0, le=100_000)  # below so much free space doctor warns and enrolment is refused; punches go on
+    busy_timeout_ms: Milliseconds = 5_000  # how long a writer waits for another before it gives up
+
+
+class LogSettings(Section):
+    """What is written to the log (the journal, or standard error)."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Settings(BaseSettings):
+    """All settings; build it with `load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER, extra="forbid", frozen=True)
+
+    state_dir: Path = Path("/var/lib/blinkd")  # database, keys, set-aside files; systemd's StateDirectory
+    models_dir: Path | None = None  # empty: the models that came with the program
+    terminal: TerminalSettings = TerminalSettings()
+    camera: CameraSettings = CameraSettings()
+    motion: MotionSettings = MotionSettings()
+    vision: VisionSettings = VisionSettings()
+    liveness: LivenessSettings = LivenessSettings()
+    identity: IdentitySettings = IdentitySettings()
+    session: SessionSettings = SessionSettings()
+    attendance: AttendanceSettings = AttendanceSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the values of the file, which `load_settings` hands in as init values."""
+        return env_settings, init_settings
+
+
+def load_settings(config_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    config_file: the file named on the command line; without it `BLINKD_CONFIG`, then /etc/blinkd/blinkd.toml if it exists.
+    environ: searched for BLINKD_* names that mean nothing (default: os.environ, which is also where values come from).
+    Raises ConfigError that names the file or variable, the key path, the value and the remedy.
+    """
+    environ = os.environ if environ is None else environ
+    if config_file is None:
+        if named := environ.get(ENV_CONFIG_FILE):
+            config_file = Path(named)
+        elif DEFAULT_CONFIG_FILE.exists():
+            config_file = DEFAULT_CONFIG_FILE
+    values = {} if config_file is None else _read_toml(config_file)
+    _refuse_unknown_variables(environ)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, config_file, environ)) from None
+    except ValueError as error:  # a variable for a whole section that is no JSON
+        raise ConfigError(f"{ENV_PREFIX}* variables: {error}; set single keys, as in BLINKD_CAMERA__FPS=10") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; copy config/blinkd.toml there, or name another with --config") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}; mend that line (config/blinkd.toml shows the form)") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def key_paths() -> list[str]:
+    """Every dotted key that the settings know, sections left out."""
+    paths = []
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            paths += [f"{name}.{key}" for key in field.annotation.model_fields]
+        else:
+            paths.append(name)
+    return paths
+
+
+def _variable(path: str) -> str:
+    return ENV_PREFIX + path.replace(".", ENV_DELIMITER).upper()
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    sections = {path.split(".")[0] for path in key_paths()}
+    known = {_variable(path) for path in [*key_paths(), *sections]} | _NOT_SETTINGS
+    for name in sorted(environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "unset it; config/blinkd.toml lists the keys"
+            raise ConfigError(f"environment variable {name}: no such setting; {hint}")
+
+
+def _explain(error: ValidationError, config_file: Path | None, environ: Mapping[str, str]) -> str:
+    lines = []
+    upper = {name.upper() for name in environ}
+    for problem in error.errors():
+        path = ".".join(str(part) for part in problem["loc"])
+        if _variable(path) in upper:
+            where = f"environment variable {_variable(path)}"
+        else:
+            where = f"{config_file or 'settings'}: at '{path}'"
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path, key_paths(), n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else "remove it; config/blinkd.toml lists the keys"
+            lines.append(f"{where}: no such setting (value {_shown(problem['input'])}); {remedy}")
+        elif problem["type"] == "value_error":
+            value = "" if isinstance(problem["input"], dict) else f" {_shown(problem['input'])}"
+            lines.append(f"{where}:{value} {problem['msg'].removeprefix('Value error, ')}")
+        else:
+            lines.append(
+                f"{where}: {_shown(problem['input'])} is refused: {problem['msg'].lower()}; config/blinkd.toml gives the allowed values"
+            )
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

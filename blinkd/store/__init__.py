@@ -1,0 +1,1 @@
+"""SQLite: schema history as numbered files, and one repository per aggregate."""

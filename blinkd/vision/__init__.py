@@ -1,0 +1,1 @@
+"""From a picture to faces: detection, landmarks, alignment, quality, embedding."""
