@@ -42,6 +42,11 @@ class TerminalSettings(Section):
     id: str = Field("terminal-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")  # part of MQTT topics later: no slash, no wildcard
     timezone: str = "UTC"  # IANA name; days, shifts and reports are counted in it, storage stays UTC
 
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The site's time zone."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -98,9 +103,10 @@ class VisionSettings(Section):
     detector_range: Literal["short", "long"] = "short"  # short: faces up to 2 m; long: up to 5 m at three times the detector's cost
     detection_score: Fraction = 0.5  # below it a candidate is no face; the networks' own recommendation
     presence_score: Fraction = 0.5  # the mesh network's own opinion that its crop holds a face; below it the track is broken
+    track_gap_ms: Milliseconds = 150  # the face may be missed for so long (motion blur) and still be the same unbroken track
     min_face_px: int = Field(48, ge=16, le=1000)  # width between the cheeks; below it an embedding says little
-    min_quality: Fraction = 0.35  # of the quality score; a frame below it is not embedded in a session
-    enrol_min_quality: Fraction = 0.45  # stricter, for a template is used for years
+    min_quality: Fraction = 0.25  # of the quality score; a frame below it is not embedded in a session
+    enrol_min_quality: Fraction = 0.35  # stricter, for a template is used for years
     embedder: str = "auto"  # name in models/manifest.toml; auto: the manifest's default
     precision: Literal["auto", "int8", "fp32", "simulated"] = "auto"  # auto: int8, then fp32; simulated must be asked for by name
     low_light: Literal["off", "gain", "clahe"] = (

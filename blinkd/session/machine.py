@@ -1,0 +1,244 @@
+"""The session's state machine: idle -> tracking -> decided -> cooldown.
+
+It joins what the tracker sees, what liveness finds and whom the gallery knows into one decision per visit: a punch, or a refusal
+with its reason. Given the same frames, clock and settings it decides the same.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from blinkd.attendance.punch import Punch, TurnedAway
+from blinkd.capture.frame import Frame
+from blinkd.identity.gallery import Gallery
+from blinkd.identity.matcher import Bands, fuse, identify
+from blinkd.liveness.evidence import LivenessJudge
+from blinkd.session.events import Event, RefusalReason
+from blinkd.session.visit import Visit
+from blinkd.settings import Settings
+from blinkd.vision.face import Face
+from blinkd.vision.reader import FaceReader
+from blinkd.vision.tracker import Tracking
+
+State = Literal["idle", "tracking", "challenged", "accepted", "refused"]
+
+UNKNOWN_AFTER_S = 2.0  # a face that nothing in the gallery resembles is refused after so long instead of at the timeout
+PASSER_BY_S = 1.0  # who leaves sooner and was never looked at often enough to decide did not ask for anything
+
+
+class Desk(Protocol):
+    """Attendance, as the session needs it; both calls return only when the answer is on disk."""
+
+    def attend(self, person_id: str, similarity: float, evidence: dict[str, Any]) -> Punch | TurnedAway:
+        """Check a recognised, live person in or out."""
+
+    def refuse(self, reason: RefusalReason, person_id: str | None, similarity: float | None, evidence: dict[str, Any]) -> None:
+        """Write a refusal into the scan log."""
+
+
+class SessionMachine:
+    """One terminal's sessions, one at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reader: FaceReader,
+        gallery: Gallery,
+        bands: Bands,
+        desk: Desk,
+        name_of: Callable[[str], str],
+    ) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._gallery = gallery
+        self._bands = bands
+        self._desk = desk
+        self._name_of = name_of
+        self._visit: Visit | None = None
+        self._count = 0
+        self._served_track = 0  # its person has punched: left alone until the track ends
+        self._refused_track = 0  # may try again after the cooldown
+        self._cooldown_until = 0.0
+        self._served: tuple[str, float] | None = None  # last person who punched, and when
+        self.state: State = "idle"
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody is being looked at."""
+        return self._visit is not None
+
+    def step(self, frame: Frame, tracking: Tracking) -> list[Event]:
+        """Advance by one frame; returns what happened in it."""
+        t, face = frame.t, tracking.face
+        visit = self._visit
+        events: list[Event] = []
+        if visit is None:
+            if face is None:
+                self.state = "idle"
+                return events
+            if not self._welcome(t, face, tracking.track):
+                return events
+            visit = self._begin(t, tracking.track, events)
+        if face is None:
+            if (t - visit.seen) * 1000 > self._settings.session.lost_ms:
+                self._give_up(visit, t, events)
+            return events
+        if tracking.track != visit.track:
+            visit.restart(tracking.track, LivenessJudge(self._settings.liveness))
+        visit.frames += 1
+        visit.seen = t
+        self._gather(visit, frame, face, events)
+        self._decide(visit, t, events)
+        return events
+
+    def finish(self, t: float) -> list[Event]:
+        """End of the recording, or the camera is lost: an open visit is closed with its reason."""
+        events: list[Event] = []
+        if self._visit is not None:
+            self._give_up(self._visit, t, events)
+        return events
+
+    def _welcome(self, t: float, face: Face, track: int) -> bool:
+        if face.width_between_cheeks < self._settings.vision.min_face_px or track == self._served_track:
+            return False
+        return track != self._refused_track or t >= self._cooldown_until
+
+    def _begin(self, t: float, track: int, events: list[Event]) -> Visit:
+        self._count += 1
+        self._visit = Visit(self._count, t, track, LivenessJudge(self._settings.liveness), t)
+        self.state = "tracking"
+        events.append(Event(t, self._count, "session_started"))
+        return self._visit
+
+    def _gather(self, visit: Visit, frame: Frame, face: Face, events: list[Event]) -> None:
+        """Collect cues and embeddings from one frame."""
+        t = frame.t
+        cues = visit.judge.observe(t, face)
+        for cue in cues:
+            events.append(Event(t, visit.number, cue.kind, dict(cue.detail)))
+        if cues:
+            # the next embedding must come from after the cue, and at once
+            visit.best = None
+            return
+        sample = self._reader.look(frame.image, face)
+        if sample.quality.score >= self._settings.vision.min_quality and face.eye_aspect_ratio > self._settings.liveness.ear_closed / 2:
+            visit.consider(t, sample)
+        due = visit.looked_at is None or (t - visit.looked_at) * 1000 >= self._settings.session.embed_every_ms
+        if visit.best is None or not due:
+            return
+        taken_at, best = visit.best
+        visit.add(taken_at, self._reader.embed(best), self._settings.identity.agreement)
+        visit.best, visit.looked_at = None, t
+        if visit.embeddings:
+            visit.identity = identify(fuse([known for _, known in visit.embeddings]), self._gallery, self._bands)
+
+    def _decide(self, visit: Visit, t: float, events: list[Event]) -> None:
+        if visit.swapped:
+            self._refuse(visit, t, "swapped", events)
+            return
+        identity = visit.identity
+        evidence = visit.evidence()
+        if evidence.live and not visit.live_reported:
+            visit.live_reported = True
+            events.append(Event(t, visit.number, "liveness", {"live": True, "blinks": evidence.blinks, "head_turns": evidence.turns}))
+        enough = len(visit.embeddings) >= self._settings.session.embeddings and not visit.doubts
+        if enough and identity is not None:
+            if identity.verdict == "match" and identity.person_id is not None:
+                self._announce(visit, t, identity.person_id, identity.similarity, events)
+                if evidence.live:
+                    self._accept(visit, t, identity.person_id, identity.similarity, events)
+                    return
+            patient = len(visit.embeddings) >= 2 * self._settings.session.embeddings and t - visit.started >= UNKNOWN_AFTER_S
+            if identity.verdict == "unknown" and patient:
+                self._refuse(visit, t, "unknown_face", events)
+                return
+        if t - visit.started >= self._settings.session.timeout_s:
+            self._refuse(visit, t, self._why(visit), events)
+
+    def _announce(self, visit: Visit, t: float, person_id: str, similarity: float, events: list[Event]) -> None:
+        if visit.announced == person_id:
+            return
+        visit.announced = person_id
+        details = {
+            "person_id": person_id,
+            "name": self._name_of(person_id),
+            "similarity": round(similarity, 4),
+            "threshold": round(self._bands.match, 4),
+        }
+        events.append(Event(t, visit.number, "identified", details))
+
+    def _accept(self, visit: Visit, t: float, person_id: str, similarity: float, events: list[Event]) -> None:
+        answer = self._desk.attend(person_id, similarity, _summary(visit, t))
+        if isinstance(answer, TurnedAway):
+            self._close_refused(visit, t, answer.reason, person_id, similarity, events)
+            return
+        details = {
+            "person_id": person_id,
+            "name": self._name_of(person_id),
+            "status": str(answer.status),
+            "punctuality": str(answer.punctuality),
+            "similarity": round(similarity, 4),
+            "elapsed_s": round(t - visit.started, 3),
+        }
+        events.append(Event(t, visit.number, "punch", details))
+        self._served_track, self._served = visit.track, (person_id, t)
+        self._end(visit, t, "accepted", events)
+
+    def _refuse(self, visit: Visit, t: float, reason: RefusalReason, events: list[Event]) -> None:
+        identity = visit.identity
+        person_id = identity.person_id if identity is not None else None
+        similarity = identity.similarity if identity is not None else None
+        if reason == "not_live":
+            evidence = visit.evidence()
+            events.append(Event(t, visit.number, "liveness", {"live": False, "blinks": evidence.blinks, "head_turns": evidence.turns}))
+        self._desk.refuse(reason, person_id, similarity, _summary(visit, t))
+        self._close_refused(visit, t, reason, person_id, similarity, events)
+
+    def _close_refused(
+        self, visit: Visit, t: float, reason: str, person_id: str | None, similarity: float | None, events: list[Event]
+    ) -> None:
+        details: dict[str, Any] = {"reason": reason, "frames": visit.frames, "elapsed_s": round(t - visit.started, 3)}
+        if person_id is not None and similarity is not None:
+            details |= {"person_id": person_id, "similarity": round(similarity, 4)}
+        events.append(Event(t, visit.number, "refused", details))
+        self._refused_track, self._cooldown_until = visit.track, t + self._settings.session.cooldown_s
+        self._end(visit, t, "refused", events)
+
+    def _give_up(self, visit: Visit, t: float, events: list[Event]) -> None:
+        """The person has gone before a decision."""
+        undecided = len(visit.embeddings) + len(visit.earlier) < self._settings.session.embeddings
+        passer_by = undecided and visit.seen - visit.started < PASSER_BY_S
+        if passer_by or self._just_served(visit):
+            self._end(visit, t, "idle", events)
+        else:
+            self._refuse(visit, t, self._why(visit), events)
+
+    def _just_served(self, visit: Visit) -> bool:
+        """Whether this is the person who has just punched, turning away to leave; that is no refusal."""
+        if self._served is None or visit.identity is None:
+            return False
+        person_id, when = self._served
+        return visit.identity.person_id == person_id and visit.started - when <= self._settings.session.cooldown_s
+
+    def _why(self, visit: Visit) -> RefusalReason:
+        if visit.identity is None:
+            return "poor_quality"
+        return {"unknown": "unknown_face", "uncertain": "uncertain", "match": "not_live"}[visit.identity.verdict]  # type: ignore[return-value]
+
+    def _end(self, visit: Visit, t: float, state: State, events: list[Event]) -> None:
+        outcome = {"accepted": "punch", "refused": "refused"}.get(state, "left")
+        events.append(Event(t, visit.number, "session_ended", {"outcome": outcome, "frames": visit.frames}))
+        self._visit = None
+        self.state = state
+
+
+def _summary(visit: Visit, t: float) -> dict[str, Any]:
+    """What the scan log keeps of the visit; numbers only, nothing biometric."""
+    evidence = visit.evidence()
+    return {
+        "blinks": evidence.blinks,
+        "head_turns": evidence.turns,
+        "live": evidence.live,
+        "embeddings": len(visit.embeddings),
+        "frames": visit.frames,
+        "elapsed_s": round(t - visit.started, 3),
+    }
