@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from blinkd.errors import ConfigError
@@ -22,6 +23,7 @@ DEFAULT_CONFIG_FILE = Path("/etc/blinkd/blinkd.toml")
 ENV_PREFIX = "BLINKD_"
 ENV_DELIMITER = "__"
 ENV_CONFIG_FILE = "BLINKD_CONFIG"
+_TYPES_OF_TOML = frozenset({"int_type", "float_type", "bool_type"})  # pydantic's names of these mistakes
 _NOT_SETTINGS = {ENV_CONFIG_FILE, "BLINKD_CACHE_DIR"}
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -85,7 +87,7 @@ class CameraSettings(Section):
         if self.driver == "stream" and not self.url:
             raise ValueError("driver 'stream' needs camera.url, as in 'rtsp://camera.local/stream1'")
         if self.reopen_max_s < self.reopen_first_s:
-            raise ValueError("reopen_max_s must not be below reopen_first_s")
+            raise ValueError(f"reopen_max_s ({self.reopen_max_s}) must not be below reopen_first_s ({self.reopen_first_s})")
         return self
 
 
@@ -131,9 +133,11 @@ class LivenessSettings(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.ear_open <= self.ear_closed:
-            raise ValueError("ear_open must be above ear_closed; the gap between them keeps jitter from counting as a blink")
+            raise ValueError(
+                f"ear_open ({self.ear_open}) must be above ear_closed ({self.ear_closed}); the gap keeps jitter from counting as a blink"
+            )
         if self.blink_max_ms <= self.blink_min_ms:
-            raise ValueError("blink_max_ms must be above blink_min_ms")
+            raise ValueError(f"blink_max_ms ({self.blink_max_ms}) must be above blink_min_ms ({self.blink_min_ms})")
         return self
 
 
@@ -161,6 +165,14 @@ class AttendanceSettings(Section):
     shift_start: time = time(9, 0)  # local time of the site
     grace_min: int = Field(10, ge=0, le=720)  # minutes after the start that still count as ON_TIME
     min_interval_s: Seconds = 60.0  # a second punch of the same person within it is refused as too_soon
+
+    @field_validator("shift_start", mode="before")
+    @classmethod
+    def _time_of_day(cls, value: object) -> object:
+        # pydantic would read 9 as nine seconds past midnight
+        if isinstance(value, (int, float)) or (isinstance(value, str) and ":" not in value):
+            raise ValueError("is no time of day; write it like 09:00:00")
+        return value
 
 
 class StoreSettings(Section):
@@ -222,12 +234,18 @@ def load_settings(config_file: Path | None = None, environ: Mapping[str, str] | 
             config_file = DEFAULT_CONFIG_FILE
     values = {} if config_file is None else _read_toml(config_file)
     _refuse_unknown_variables(environ)
+    quoted = _mistyped_in_file(values)
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise ConfigError(_explain(error, config_file, environ)) from None
+        known = {problem["loc"] for problem in error.errors()}
+        problems = error.errors() + [problem for problem in quoted if problem["loc"] not in known]
+        raise ConfigError(_explain(problems, config_file, environ)) from None
     except ValueError as error:  # a variable for a whole section that is no JSON
         raise ConfigError(f"{ENV_PREFIX}* variables: {error}; set single keys, as in BLINKD_CAMERA__FPS=10") from None
+    if quoted:
+        raise ConfigError(_explain(quoted, config_file, environ))
+    return settings
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -242,6 +260,26 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def _mistyped_in_file(values: Mapping[str, Any]) -> list[ErrorDetails]:
+    """Numbers and switches of the file that are written as another type, as in `fps = "15"` or `mirror = 1`.
+
+    Variables are all text, so the settings read text leniently; a TOML file has types, and there it is a mistake.
+    """
+    problems: list[ErrorDetails] = []
+    for name, field in Settings.model_fields.items():
+        table = values.get(name)
+        if not (isinstance(table, dict) and isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+            continue
+        try:
+            field.annotation.model_validate(table, strict=True)
+        except ValidationError as error:
+            for problem in error.errors():
+                if problem["type"] in _TYPES_OF_TOML:
+                    problem["loc"] = (name, *problem["loc"])
+                    problems.append(problem)
+    return problems
 
 
 def key_paths() -> list[str]:
@@ -264,22 +302,32 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = {_variable(path) for path in [*key_paths(), *sections]} | _NOT_SETTINGS
     for name in sorted(environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "unset it; config/blinkd.toml lists the keys"
+            # without the prefix, which makes any two names alike
+            near = difflib.get_close_matches(name.upper().removeprefix(ENV_PREFIX), [key.removeprefix(ENV_PREFIX) for key in known], n=1)
+            hint = f"did you mean {ENV_PREFIX}{near[0]}?" if near else "unset it; config/blinkd.toml lists the keys"
             raise ConfigError(f"environment variable {name}: no such setting; {hint}")
 
 
-def _explain(error: ValidationError, config_file: Path | None, environ: Mapping[str, str]) -> str:
+def _place(path: str, config_file: Path | None, environ: Mapping[str, str]) -> str:
+    """Where the value at a key path was set: its variable, its section's variable, or the file."""
+    names = {name.upper() for name in environ}
+    if (own := _variable(path)) in names:
+        return f"environment variable {own}"
+    if (section := _variable(path.split(".", maxsplit=1)[0])) in names:
+        return f"environment variable {section}{f' or {config_file}' if config_file else ''}: at '{path}'"
+    # a contradiction within a section: the file's values and these, taken together
+    inside = sorted(name for name in names if name.startswith(own + ENV_DELIMITER))
+    return f"{config_file or 'settings'}: at '{path}'" + (f" (with {', '.join(inside)})" if inside else "")
+
+
+def _explain(problems: list[ErrorDetails], config_file: Path | None, environ: Mapping[str, str]) -> str:
     lines = []
-    upper = {name.upper() for name in environ}
-    for problem in error.errors():
+    sections = {path.split(".")[0] for path in key_paths()}
+    for problem in problems:
         path = ".".join(str(part) for part in problem["loc"])
-        if _variable(path) in upper:
-            where = f"environment variable {_variable(path)}"
-        else:
-            where = f"{config_file or 'settings'}: at '{path}'"
+        where = _place(path, config_file, environ)
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(path, key_paths(), n=1)
+            near = difflib.get_close_matches(path, [*key_paths(), *sections], n=1)
             remedy = f"did you mean '{near[0]}'?" if near else "remove it; config/blinkd.toml lists the keys"
             lines.append(f"{where}: no such setting (value {_shown(problem['input'])}); {remedy}")
         elif problem["type"] == "value_error":
