@@ -174,7 +174,7 @@ class Manifest:
         Raises ModelError naming the file, what was expected, what was found and the remedy.
         """
         entry = self.entry(name)
-        chosen: Precision = precision or next(iter(entry.files))
+        chosen: Precision = next(iter(entry.files)) if precision is None else precision
         path = self.path(name, chosen)
         expected = entry.files[chosen]
         remedy = f"run: blinkd models build {name}"

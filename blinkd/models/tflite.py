@@ -3,6 +3,7 @@
 Needs the `build` extra (onnx, tflite); a terminal that only runs the networks does not.
 """
 
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ def read_mobilefacenet(content: bytes) -> "ModelProto":
     """
     try:
         import onnx  # noqa: PLC0415
-        import tflite  # noqa: PLC0415
+
+        tflite = importlib.import_module("tflite")  # untyped: so mypy asks for no stubs
     except ImportError as error:
         raise ModelError(f"converting models needs {error.name}; install the extra: pip install 'blinkd[build]'") from error
     return _Reader(content, onnx, tflite).convert()
@@ -130,7 +132,7 @@ class _Reader:
 
     def _code(self, operator: Any) -> str:  # noqa: ANN401
         code = self._model.OperatorCodes(operator.OpcodeIndex())
-        return self._code_names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        return str(self._code_names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
 
     def _shape(self, tensor: int) -> list[int]:
         return [int(size) for size in self._graph.Tensors(tensor).ShapeAsNumpy()]

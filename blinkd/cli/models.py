@@ -1,0 +1,189 @@
+"""`blinkd models`: list, verify, build, quantize, bench and export-ort."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from blinkd.cli.output import console, notes, print_json
+from blinkd.errors import ModelError
+from blinkd.models.manifest import Manifest, ModelEntry, Precision, default_models_dir
+from blinkd.settings import Settings, VisionSettings
+
+app = typer.Typer(no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model of `models list`; without it the default embedder.")]
+
+COLOURS = {"ok": "green", "missing": "red", "torn": "red", "not built": "yellow"}
+
+
+def load_manifest(context: typer.Context) -> Manifest:
+    """The manifest of the models folder that the settings name."""
+    settings: Settings = context.obj
+    return Manifest.load(settings.models_dir or default_models_dir())
+
+
+@app.command("list")
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """What networks there are, where they come from and how well they do."""
+    manifest = load_manifest(context)
+    if as_json:
+        print_json([_described(manifest, entry) for entry in manifest.models.values()])
+        return
+    table = Table("model", "kind", "form", "state", "size", "accuracy", "source", box=None, header_style="bold")
+    for entry in manifest.models.values():
+        for precision, file in entry.files.items():
+            measured = entry.measured.get(precision)
+            state = _presence(manifest, entry, precision)
+            table.add_row(
+                entry.name + (" (default)" if entry.name == manifest.default_embedder else ""),
+                entry.kind,
+                precision,
+                f"[{COLOURS.get(state, 'default')}]{state}[/]",
+                f"{file.size / 1e6:.1f} MB",
+                f"{measured.accuracy:.2%}" if measured else "",
+                f"{entry.source.package} {entry.source.version}",
+            )
+    console().print(table)
+
+
+@app.command()
+def verify(context: typer.Context, as_json: Json = False) -> None:
+    """Check every file against the manifest; exit code 1 when one is missing or is not the one it should be."""
+    manifest = load_manifest(context)
+    found = [_checked(manifest, entry, precision) for entry in manifest.models.values() for precision in entry.files]
+    good = all(check["status"] in ("ok", "not built") for check in found)
+    if as_json:
+        print_json({"ok": good, "files": found})
+    else:
+        for check in found:
+            colour = COLOURS[check["status"]]
+            console().print(
+                f"[{colour}]{check['status']:>9}[/]  {check['path']}" + (f"\n           {check['detail']}" if check["detail"] else "")
+            )
+    if not good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(context: typer.Context, name: Name = None, as_json: Json = False) -> None:
+    """Make a model's files again from its published package (needs a network once, and the extra `build` for MobileFaceNet)."""
+    # imported late, as in the commands below: building needs OpenCV and more, the other commands start faster without
+    from blinkd.models.build import build as build_model  # noqa: PLC0415
+
+    manifest = load_manifest(context)
+    chosen = name or manifest.default_embedder
+    with notes().status(f"building {chosen}"):
+        built = build_model(manifest, chosen)
+    _report(chosen, [{"precision": b.precision, "path": str(b.path), "sha256": b.sha256, "written": b.written} for b in built], as_json)
+
+
+@app.command()
+def quantize(context: typer.Context, name: Name = None, as_json: Json = False) -> None:
+    """Measure INT8 anew on faces of the pinned media, write the INT8 file and record it in the manifest."""
+    from blinkd.models.build import requantize  # noqa: PLC0415
+    from blinkd.models.calibration import calibration_crops  # noqa: PLC0415
+    from blinkd.models.media import fetch_media  # noqa: PLC0415
+    from blinkd.vision.analysis import FaceAnalyser  # noqa: PLC0415
+
+    manifest = load_manifest(context)
+    chosen = name or manifest.default_embedder
+    # the defaults rather than the terminal's settings: the same crops everywhere
+    analyser = FaceAnalyser(manifest, VisionSettings())
+    with notes().status("finding faces in the calibration media"):
+        crops = calibration_crops(fetch_media(), lambda picture: [face.points5 for face in analyser.faces(picture)])
+    with notes().status(f"measuring {chosen} on {len(crops)} crops"):
+        built = requantize(manifest, chosen, crops)
+    _report(chosen, [{"precision": b.precision, "path": str(b.path), "sha256": b.sha256, "written": b.written} for b in built], as_json)
+
+
+@app.command()
+def bench(
+    context: typer.Context,
+    name: Name = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each form.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Time INT8 against FP32 on this machine, taking turns in one run."""
+    from blinkd.models.bench import time_forms  # noqa: PLC0415
+
+    manifest = load_manifest(context)
+    chosen = name or manifest.default_embedder
+    settings: Settings = context.obj
+    timings = time_forms(manifest, chosen, rounds, settings.vision.threads)
+    by_form = {timing.precision: timing for timing in timings}
+    ratio = by_form["fp32"].median_ms / by_form["int8"].median_ms if len(by_form) == 2 else None
+    if as_json:
+        forms = {t.precision: {"median_ms": round(t.median_ms, 3), "p95_ms": round(t.p95_ms, 3)} for t in timings}
+        value = {"model": chosen, "threads": settings.vision.threads, "rounds": rounds, "forms": forms}
+        print_json({**value, "fp32_over_int8": None if ratio is None else round(ratio, 3)})
+        return
+    for timing in timings:
+        console().print(f"{timing.precision}  median {timing.median_ms:6.2f} ms   p95 {timing.p95_ms:6.2f} ms")
+    if ratio is not None:
+        advice = "int8 is the faster one here" if ratio > 1 else "fp32 is the faster one here: set vision.precision = 'fp32'"
+        console().print(f"fp32 / int8 = {ratio:.2f}: {advice}")
+
+
+@app.command("export-ort")
+def export_ort(
+    context: typer.Context,
+    name: Name = None,
+    precision: Annotated[str, typer.Option(help="int8 or fp32.")] = "int8",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: beside the .onnx file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a network in onnxruntime's own format, optimised for this machine only."""
+    from blinkd.models.bench import export_ort as export  # noqa: PLC0415
+
+    if precision not in ("int8", "fp32"):
+        raise typer.BadParameter("must be int8 or fp32", param_hint="--precision")
+    form: Precision = "int8" if precision == "int8" else "fp32"
+    manifest = load_manifest(context)
+    chosen = name or manifest.default_embedder
+    target = out or manifest.path(chosen, form).with_suffix(".ort")
+    if not target.parent.is_dir():
+        raise ModelError(f"{target.parent}: no such folder; make it, or name another with --out")
+    export(manifest, chosen, form, str(target))
+    size = target.stat().st_size
+    if as_json:
+        print_json({"model": chosen, "precision": form, "path": str(target), "size": size})
+    else:
+        console().print(f"{target}  {size / 1e6:.1f} MB")
+
+
+def _presence(manifest: Manifest, entry: ModelEntry, precision: Precision) -> str:
+    if manifest.path(entry.name, precision).exists():
+        return "present"
+    return "missing" if entry.files[precision].committed else "not built"
+
+
+def _checked(manifest: Manifest, entry: ModelEntry, precision: Precision) -> dict[str, str]:
+    path = manifest.path(entry.name, precision)
+    state, detail = _presence(manifest, entry, precision), ""
+    if state == "present":
+        try:
+            manifest.verified(entry.name, precision)
+            state = "ok"
+        except ModelError as error:
+            state, detail = "torn", str(error)
+    else:
+        detail = f"run: blinkd models build {entry.name}"
+    return {"model": entry.name, "precision": precision, "path": str(path), "status": state, "detail": detail}
+
+
+def _described(manifest: Manifest, entry: ModelEntry) -> dict[str, Any]:
+    described = entry.model_dump(mode="json", exclude_none=True)
+    for precision in entry.files:
+        described["files"][precision]["state"] = _presence(manifest, entry, precision)
+    return {**described, "default": entry.name == manifest.default_embedder}
+
+
+def _report(name: str, files: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json({"model": name, "files": files})
+        return
+    for file in files:
+        console().print(f"{'written' if file['written'] else 'unchanged'}  {file['precision']}  {file['path']}  sha256 {file['sha256']}")
