@@ -75,7 +75,7 @@ unexpected() { # line, command
 # --- the machine ---------------------------------------------------------------------------------------------------
 
 os_release() { # key
-    sed -n "s/^$1=//p" "${BLINKD_OS_RELEASE:-/etc/os-release}" 2>/dev/null | tr -d "\"'" | head -n 1
+    sed -n "s/^$1=//p" "${OS_RELEASE_FILE:-/etc/os-release}" 2>/dev/null | tr -d "\"'" | head -n 1
 }
 
 check_platform() {
@@ -190,14 +190,18 @@ find_python() {
 
 # --- the virtual environment ---------------------------------------------------------------------------------------
 
-# What the environment depends on as a whole; another lock file, interpreter or place (paths are written into its
-# programs) means making it anew.
+# What the environment depends on as a whole; another lock file, another Python or another place (paths are written into
+# its programs) means making it anew.
 environment_key() {
     {
-        "$PYTHON" -I -c 'import sys; print(sys.version, sys.platform, sys._base_executable)'
+        "$VENV/bin/python" -I -c 'import sys; print(sys.implementation.cache_tag, sys.platform)'
         printf '%s\n' "$VENV"
         cat -- "$LOCK_FILE"
     } | sha256sum | cut -c -16
+}
+
+environment_fits() {
+    [[ -f $STATE ]] && python_works "$VENV/bin/python" ssl && [[ $(<"$STATE") == "$(environment_key) "* ]]
 }
 
 write_state() { # text
@@ -233,16 +237,16 @@ make_environment() {
 # Brings .venv to hold the given sections and blinkd itself. The state file is "unfinished" while anything is under way,
 # so that an interrupted run is noticed and never trusted.
 ensure_environment() { # sections…
-    local key state='' wanted missing=() section
-    key=$(environment_key)
-    if [[ -f $STATE ]]; then
+    local state wanted missing=() section
+    if environment_fits; then
         state=$(<"$STATE")
-    elif [[ -e $VENV || -L $VENV ]]; then
-        fail "$VENV exists and was not made by install.sh" 'move it away, then run this again'
-    fi
-    if [[ $state != "$key "* ]]; then
+    else
+        if [[ ! -f $STATE ]] && [[ -e $VENV || -L $VENV ]]; then
+            fail "$VENV exists and was not made by install.sh" 'move it away, then run this again'
+        fi
+        [[ -n $PYTHON ]] || find_python
         step "virtual environment .venv with $PYTHON" "look at the lines above; $ROOT must be writable and not full" make_environment
-        state="$key "
+        state="$(environment_key) "
     fi
     for section in "$@"; do
         if [[ " $state ${missing[*]} " != *" $section "* ]]; then missing+=("$section"); fi
@@ -250,7 +254,7 @@ ensure_environment() { # sections…
     wanted=project-$(sha256sum <"$ROOT/pyproject.toml" | cut -c -16)
     if ((${#missing[@]})); then
         write_state unfinished
-        step "Python packages (hash-checked): ${missing[*]}" 'check the network and the space on the disk, then run this again' \
+        step "Python packages (hash-checked): ${missing[*]}" 'check the network, the space on the disk and that requirements.lock is as git has it; then run this again' \
             install_sections "${missing[@]}"
         state="$state ${missing[*]}"
         write_state "$state"
@@ -292,7 +296,7 @@ prepare() { # Debian packages… -- sections…
     shift
     begin
     apt_need "${packages[@]}"
-    find_python
+    environment_fits || find_python
     leave_root "${ARGUMENTS[@]}"
     # One at a time; the lock is let go before the program itself runs
     exec 9>>"$ROOT/.cache/install.lock"
