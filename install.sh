@@ -20,9 +20,8 @@ readonly TEST_SECTIONS=(backend terminal relay build dev)
 readonly DEMO_PACKAGES=(ca-certificates)
 readonly TEST_PACKAGES=(ca-certificates libegl1 libgles2) # MediaPipe, the tests' reference, links against both at import
 
-PYTHON=''     # the interpreter that the environment is made from, found by find_python
-LISTS_READ='' # set once apt's lists are fresh in this run
-ARGUMENTS=()  # verb and arguments as given
+PYTHON=''    # the interpreter that the environment is made from, found by find_python
+ARGUMENTS=() # verb and arguments as given
 
 usage() {
     cat <<'TEXT'
@@ -138,8 +137,7 @@ need_root_for() { # packages…
 apt_install() { # packages…
     need_root_for "$@"
     local network='check the network and /etc/apt/sources.list*, then run this again'
-    if [[ -z $LISTS_READ ]]; then step 'Debian packages: reading the lists' "$network" as_root apt-get -q update; fi
-    LISTS_READ=yes
+    step 'Debian packages: reading the lists' "$network" as_root apt-get -q update
     step "Debian packages: installing $*" "$network" \
         as_root apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "$@"
 }
@@ -173,19 +171,23 @@ search_python() { # modules
     return 1
 }
 
+readonly MODULES='ssl, sqlite3, ctypes, zlib, bz2, lzma' # of the standard library; Debian cuts ensurepip off into a package
+
 find_python() {
-    local needed='ssl, sqlite3, ctypes, zlib, bz2, lzma' packages=(python3 python3-venv)
-    if search_python "$needed, venv, ensurepip"; then return; fi
-    if search_python "$needed" && [[ $PYTHON == /usr/bin/* || $PYTHON == /bin/* ]]; then
-        # Debian cuts ensurepip off into a package of its own
-        packages=("python$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv")
-    elif [[ $(os_release ID):$(os_release VERSION_ID) == ubuntu:22.04 ]]; then
-        packages=(python3.11 python3.11-venv) # its own is 3.10; universe has 3.11 (JetPack 6 too)
-    fi
-    apt_install "${packages[@]}"
-    search_python "$needed, venv, ensurepip" ||
+    search_python "$MODULES, venv, ensurepip" ||
         fail 'no Python 3.11, 3.12 or 3.13 with its standard library' \
             "install one with venv (apt-get install python3.13 python3.13-venv, or 3.12, 3.11), then run this again"
+}
+
+python_packages() { # prints the Debian packages that make find_python succeed; nothing if it does already
+    if search_python "$MODULES, venv, ensurepip"; then return; fi
+    if search_python "$MODULES" && [[ $PYTHON == /usr/bin/* || $PYTHON == /bin/* ]]; then
+        "$PYTHON" -I -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    elif [[ $(os_release ID):$(os_release VERSION_ID) == ubuntu:22.04 ]]; then
+        printf 'python3.11\npython3.11-venv\n' # its own is 3.10; universe has 3.11 (JetPack 6 too)
+    else
+        printf 'python3\npython3-venv\n'
+    fi
 }
 
 # --- the virtual environment ---------------------------------------------------------------------------------------
@@ -295,6 +297,7 @@ prepare() { # Debian packages… -- sections…
     done
     shift
     begin
+    if ! environment_fits; then mapfile -t -O "${#packages[@]}" packages < <(python_packages); fi
     apt_need "${packages[@]}"
     environment_fits || find_python
     leave_root "${ARGUMENTS[@]}"
