@@ -18,6 +18,7 @@ import blinkd
 from blinkd.errors import ModelError
 
 MANIFEST_FILE = "manifest.toml"
+SIMULATED_PREFIX = "simulated-"  # before the name of the model that a simulated embedder stands in for
 
 Precision = Literal["int8", "fp32", "fp16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -160,6 +161,13 @@ class Manifest:
             return self.models[name]
         except KeyError:
             raise ModelError(f"no model '{name}' in {self.models_dir / MANIFEST_FILE}; it has: {', '.join(self.models)}") from None
+
+    def thresholds_of(self, model_id: str) -> Thresholds:
+        """Bands of an embedder by its model_id; a simulated one has those of the model it stands in for. Raises ModelError."""
+        entry = self.entry(model_id.removeprefix(SIMULATED_PREFIX))
+        if entry.thresholds is None:
+            raise ModelError(f"model '{entry.name}' is a {entry.kind} network and has no thresholds; name an embedder: blinkd models list")
+        return entry.thresholds
 
     def path(self, name: str, precision: Precision) -> Path:
         """Where the file of that precision belongs, whether or not it is there. Raises ModelError when there is no such precision."""

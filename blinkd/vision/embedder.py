@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from blinkd.capture.frame import Image
 from blinkd.errors import ModelError
-from blinkd.models.manifest import Manifest, ModelEntry, Precision, VerifiedModel
+from blinkd.models.manifest import SIMULATED_PREFIX, Manifest, ModelEntry, Precision, VerifiedModel
 from blinkd.models.runtime import open_session
 from blinkd.settings import VisionSettings
 from blinkd.vision.preprocess import InputForm, LowLight, preprocess
@@ -86,7 +86,8 @@ class OnnxEmbedder:
 class SimulatedEmbedder:
     """A fixed random projection in place of a network, for demo and tests: equal crops give equal vectors, and it knows no faces."""
 
-    def __init__(self, dimension: int, low_light: LowLight) -> None:
+    def __init__(self, stands_in_for: str, dimension: int, low_light: LowLight) -> None:
+        self._model_id = SIMULATED_PREFIX + stands_in_for
         self._dimension = dimension
         self._low_light = low_light
         chance = np.random.default_rng(SIMULATED_SEED)
@@ -94,8 +95,8 @@ class SimulatedEmbedder:
 
     @property
     def model_id(self) -> str:
-        """Says that nothing was recognised; the dimension keeps two simulated galleries apart."""
-        return f"simulated-{self._dimension}"
+        """Says that it is simulated, and which model it stands in for."""
+        return self._model_id
 
     @property
     def dimension(self) -> int:
@@ -109,8 +110,11 @@ class SimulatedEmbedder:
 
     def embed(self, crops: Sequence[Image]) -> Embeddings:
         """Return float32 (N, dimension) of unit length."""
-        rows = [preprocess(crop, self._low_light, InputForm(), SIMULATED_SIDE).reshape(-1) for crop in crops]
-        return unit(np.stack(rows) @ self._projection if rows else np.empty((0, self._dimension), np.float32))
+        rows = np.empty((len(crops), self._dimension), np.float32)
+        for row, crop in zip(rows, crops, strict=True):
+            pixels = preprocess(crop, self._low_light, InputForm(), SIMULATED_SIDE).reshape(-1)
+            row[:] = (pixels - pixels.mean()) @ self._projection  # without its mean: crops of equal light are not all alike
+        return unit(rows)
 
 
 def unit(rows: Embeddings) -> Embeddings:
@@ -131,7 +135,7 @@ def open_embedder(manifest: Manifest, settings: VisionSettings) -> Embedder:
     low_light = LowLight.from_settings(settings)
     if settings.precision == "simulated":
         log.warning("embeddings are simulated: nobody is recognised by them")
-        return SimulatedEmbedder(entry.dimension, low_light)
+        return SimulatedEmbedder(entry.name, entry.dimension, low_light)
     chosen = _best_present(manifest, entry) if settings.precision == "auto" else settings.precision
     return OnnxEmbedder(manifest.verified(entry.name, chosen), low_light, settings.threads)
 
