@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from blinkd.cli.output import console, notes, print_json
 from blinkd.errors import ModelError
@@ -32,14 +32,14 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json([_described(manifest, entry) for entry in manifest.models.values()])
         return
-    table = Table("model", "kind", "form", "state", "size", "accuracy", "source", box=None, header_style="bold")
+    fixed = [Column(title, no_wrap=True) for title in ("model", "form", "state", "size", "accuracy")]
+    table = Table(*fixed, Column("source", overflow="fold"), box=None, header_style="bold")
     for entry in manifest.models.values():
         for precision, file in entry.files.items():
             measured = entry.measured.get(precision)
             state = _presence(manifest, entry, precision)
             table.add_row(
-                entry.name + (" (default)" if entry.name == manifest.default_embedder else ""),
-                entry.kind,
+                entry.name + ("*" if entry.name == manifest.default_embedder else ""),
                 precision,
                 f"[{COLOURS.get(state, 'default')}]{state}[/]",
                 f"{file.size / 1e6:.1f} MB",
@@ -47,6 +47,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
                 f"{entry.source.package} {entry.source.version}",
             )
     console().print(table)
+    console().print("* the default embedder")
 
 
 @app.command()
@@ -144,9 +145,7 @@ def export_ort(
     manifest = load_manifest(context)
     chosen = name or manifest.default_embedder
     target = out or manifest.path(chosen, form).with_suffix(".ort")
-    if not target.parent.is_dir():
-        raise ModelError(f"{target.parent}: no such folder; make it, or name another with --out")
-    export(manifest, chosen, form, str(target))
+    export(manifest, chosen, form, target)
     size = target.stat().st_size
     if as_json:
         print_json({"model": chosen, "precision": form, "path": str(target), "size": size})

@@ -1,8 +1,10 @@
 """Times the forms of a network against each other, in one run and alternating, because a box that gets warm slows down."""
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -45,18 +47,24 @@ def time_forms(manifest: Manifest, name: str, rounds: int, threads: int) -> list
     return [Timing(precision, _percentile(times, 50), _percentile(times, 95)) for precision, times in spent.items()]
 
 
-def export_ort(manifest: Manifest, name: str, precision: Precision, target: str) -> None:
-    """Write onnxruntime's own format to the path `target`, optimised for this very machine. Raises ModelError.
+def export_ort(manifest: Manifest, name: str, precision: Precision, target: Path) -> None:
+    """Write onnxruntime's own format to `target`, optimised for this very machine; atomically. Raises ModelError.
 
     It starts faster and needs no ONNX parser; it is worth nothing on another kind of processor or release of onnxruntime.
     """
     model = manifest.verified(name, precision)
     if model.path.suffix != ".onnx":
         raise ModelError(f"{model.path}: only .onnx networks can be exported; name one: blinkd models list")
-    options = session_options(threads=1)
-    options.optimized_model_filepath = target
-    options.add_session_config_entry("session.save_model_format", "ORT")
-    import_onnxruntime().InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
+    try:
+        with tempfile.TemporaryDirectory(prefix="tmp-", dir=target.parent) as folder:
+            made = Path(folder) / target.name
+            options = session_options(threads=1)
+            options.optimized_model_filepath = str(made)
+            options.add_session_config_entry("session.save_model_format", "ORT")
+            import_onnxruntime().InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
+            made.replace(target)
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be written: {error.strerror}; name another place with --out") from error
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -163,3 +163,6 @@ def test_wrong_usage_is_exit_code_2_and_a_refusal_is_an_error_of_ours(models_dir
     _, _, error = invoke(models_dir, "bench", "sface")
     assert isinstance(error, ModelError)
     assert "blinkd models build sface" in str(error)
+    _, _, error = invoke(models_dir, "export-ort", "--out", str(models_dir / "none" / "a.ort"))
+    assert isinstance(error, ModelError)
+    assert "a.ort: cannot be written" in str(error)
