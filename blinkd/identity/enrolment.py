@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.errors import EnrolmentRefused
-from blinkd.identity.gallery import Candidate, Gallery
 from blinkd.identity.matcher import Bands, fuse
 from blinkd.settings import VisionSettings
 from blinkd.vision.analysis import FaceAnalyser
@@ -104,15 +103,6 @@ class Enroller:
                     "several_people",
                     f"{template.source}: shows another person than the rest (similarity {similarity:.2f}); leave it out",
                 )
-
-    def duplicate(self, templates: list[NewTemplate], gallery: Gallery, except_id: str | None) -> Candidate | None:
-        """The enrolled person, other than `except_id`, whom the new templates would match, or None."""
-        found: list[Candidate] = []
-        for probe in [template.embedding for template in templates] + [fuse([template.embedding for template in templates])]:
-            for candidate in gallery.search(probe):
-                if candidate is not None and candidate.person_id != except_id and candidate.similarity >= self._bands.match:
-                    found.append(candidate)
-        return max(found, key=lambda candidate: candidate.similarity, default=None)
 
     def _gate(self, face: Face, sample: Sample, source: str) -> None:
         quality = sample.quality

@@ -47,4 +47,4 @@ def identify(probe: Embedding, gallery: Gallery, bands: Bands) -> Identity:
 def fuse(embeddings: list[Embedding]) -> Embedding:
     """Mean direction of several embeddings of one face: float32 (D,), unit length; the list is not empty."""
     mean = np.mean(np.stack(embeddings), axis=0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

@@ -16,7 +16,7 @@ from blinkd.vision.face import Face
 
 OPEN_WINDOW_S = 3.0  # the open level is learnt from so much of the recent past
 OPEN_PERCENTILE = 75  # of the ratios in that window: above the blinks, below single outliers
-LEARN_SAMPLES = 4  # open eyes must be seen in so many frames before a closing can count
+LEARN_SAMPLES = 8  # open eyes must be seen in so many frames before a closing can count: fewer do not show their noise
 CLOSED_OF_OPEN = 0.65  # of the own open level, where that is lower than the fixed threshold
 OPEN_OF_OPEN = 0.82
 NOISE_FACTOR = 4.0  # a closing must be deeper than so many standard deviations of the open eyes' ratio
@@ -24,7 +24,7 @@ MIN_DEPTH = 0.06  # and than this, in units of the ratio
 ONE_EYE_DROP = 0.3  # each eye alone must lose this share of its open level: a wink or a one-sided glitch is no blink
 FAR_YAW_DEG = 35.0  # beyond it one eye is foreshortened and the ratio says nothing
 SHAKE_LIMIT = 0.03  # change of the mesh's shape between frames, as a share of the face's size; see steadiness
-MAD_TO_SIGMA = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+STEP_TO_SIGMA = 0.886  # standard deviation of normal noise over the mean absolute step between samples: sqrt(pi) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class BlinkCounter:
         """Whether the closing stands out from the noise of the open eyes, in both eyes."""
         samples = np.array([sample[1:] for sample in self._open])
         level = np.percentile(samples, OPEN_PERCENTILE, axis=0)
-        noise = MAD_TO_SIGMA * float(np.median(np.abs(np.diff(samples[:, 0])))) if len(samples) > 1 else 0.0
+        noise = STEP_TO_SIGMA * float(np.mean(np.abs(np.diff(samples[:, 0]))))
         depth = float(level[0]) - closing.lowest
         both = all(low <= (1 - ONE_EYE_DROP) * own for low, own in zip(closing.lowest_eyes, level[1:], strict=True))
         return depth >= max(MIN_DEPTH, NOISE_FACTOR * noise) and both

@@ -1,0 +1,32 @@
+"""How commands print: one JSON value, NDJSON, or words for people."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+
+JsonFlag = typer.Option(False, "--json", help="Print JSON instead of text.")
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401  any JSON value
+    """Print one JSON value on a line of its own; text stays readable, so that names keep their letters."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> Console:
+    """For words, tables and progress on standard output."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def notes() -> Console:
+    """For progress and remarks on standard error, which never mix with JSON."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def one_line(details: Mapping[str, Any]) -> str:
+    """Members of an event in words: key=value, in their order."""
+    return "  ".join(f"{key}={value}" for key, value in details.items())

@@ -1,0 +1,83 @@
+"""The only place that asks the time: wall time with its confidence, boot time, boot id."""
+
+import ctypes
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+Confidence = Literal["synced", "unsynced", "replay"]
+
+BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no honest clock shows less: this program did not exist before
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+TIMESYNC_MARK = Path("/run/systemd/timesync/synchronized")
+TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+TIMEX_BYTES = 256  # struct timex has 208 bytes on 64-bit Linux; zeroed, so that the call only reads
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """utc: aware datetime; boot_s: seconds since boot, suspend included; boot_id: of the kernel; confidence: can `utc` be trusted."""
+
+    utc: datetime
+    boot_s: float
+    boot_id: str
+    confidence: Confidence
+
+
+class Clock(Protocol):
+    """What the parts know of time."""
+
+    def now(self) -> Instant:
+        """The present."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
+
+
+class SystemClock:
+    """The machine's clocks. A wrong clock is never refused, only said: a Pi without a battery boots in the past."""
+
+    def __init__(self) -> None:
+        try:
+            self._boot_id = BOOT_ID_FILE.read_text(encoding="ascii").strip()
+        except OSError:
+            self._boot_id = "unknown"
+
+    def now(self) -> Instant:
+        """The present."""
+        utc = datetime.now(UTC)
+        trusted = utc >= BUILT and (TIMESYNC_MARK.exists() or _kernel_synchronised())
+        return Instant(utc, time.clock_gettime(time.CLOCK_BOOTTIME), self._boot_id, "synced" if trusted else "unsynced")
+
+    def monotonic(self) -> float:
+        """Seconds of CLOCK_MONOTONIC."""
+        return time.monotonic()
+
+
+class ReplayClock:
+    """Time of a recording: its start and the position in it. The same recording always takes place at the same time."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start.astimezone(UTC)
+        self.elapsed = 0.0
+
+    def advance_to(self, t: float) -> None:
+        """Set the position, in seconds from the start; it never goes back."""
+        self.elapsed = max(self.elapsed, t)
+
+    def now(self) -> Instant:
+        """Start plus position."""
+        return Instant(self._start + timedelta(seconds=self.elapsed), self.elapsed, f"replay-{self._start.isoformat()}", "replay")
+
+    def monotonic(self) -> float:
+        """The position."""
+        return self.elapsed
+
+
+def _kernel_synchronised() -> bool:
+    """What adjtimex(2) says; any NTP client that disciplines the clock sets it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    state = libc.adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
+    return 0 <= int(state) < TIME_ERROR

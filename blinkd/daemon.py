@@ -1,0 +1,159 @@
+"""Builds the parts from the settings, and runs them: the one place where driver meets port."""
+
+import contextlib
+import json
+import logging
+import os
+import tempfile
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from blinkd.attendance.clerk import Clerk
+from blinkd.capture.factory import open_source
+from blinkd.capture.live import CameraState, LiveCapture
+from blinkd.capture.motion import MotionGate
+from blinkd.clock import Clock, SystemClock
+from blinkd.errors import ConfigError
+from blinkd.identity.enrolment import Enroller
+from blinkd.identity.gallery import Gallery
+from blinkd.identity.matcher import Bands
+from blinkd.identity.register import Register
+from blinkd.models.manifest import Manifest, default_models_dir
+from blinkd.session.events import Event
+from blinkd.session.machine import SessionMachine
+from blinkd.session.terminal import Terminal
+from blinkd.settings import Settings
+from blinkd.store.database import Store, make_folder
+from blinkd.store.lock import StateLock
+from blinkd.vision.analysis import FaceAnalyser
+from blinkd.vision.embedder import Embedder, open_embedder
+from blinkd.vision.reader import FaceReader
+
+log = logging.getLogger("blinkd")
+
+STATUS_FILE = "status.json"  # in the state folder, for doctor and people; replaced whole, never edited
+FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
+
+
+class Parts:
+    """The parts of one process, each built when first asked for: `people list` loads no network."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The networks that are there."""
+        return Manifest.load(self.settings.models_dir or default_models_dir())
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedder that the settings ask for."""
+        return open_embedder(self.manifest, self.settings.vision)
+
+    @cached_property
+    def analyser(self) -> FaceAnalyser:
+        """Detectors and mesh."""
+        return FaceAnalyser(self.manifest, self.settings.vision)
+
+    @cached_property
+    def reader(self) -> FaceReader:
+        """From face to embedding."""
+        return FaceReader(self.embedder, self.settings.vision)
+
+    @cached_property
+    def bands(self) -> Bands:
+        """Thresholds in force: those of the settings, else of the model."""
+        wanted = self.settings.identity
+        own = self.manifest.thresholds_of(self.embedder.model_id)
+        match = own.match if wanted.match_threshold is None else wanted.match_threshold
+        uncertain = min(own.uncertain, match) if wanted.uncertain_threshold is None else wanted.uncertain_threshold
+        if uncertain > match:
+            raise ConfigError(f"identity.uncertain_threshold {uncertain} is above the match threshold {match}; lower it")
+        return Bands(match, uncertain)
+
+    @cached_property
+    def enroller(self) -> Enroller:
+        """The gate through which templates come in."""
+        return Enroller(self.analyser, self.reader, self.settings.vision, self.bands)
+
+    def open_store(self, *, read_only: bool = False) -> Store:
+        """The database of the state folder; use it as a context manager."""
+        return Store.open(self.settings.state_dir, self.settings.store, read_only=read_only)
+
+    def gallery(self, store: Store) -> Gallery:
+        """Every template that the embedder in force has made; those of other models are left out, for spaces never mix."""
+        embedder = self.embedder
+        templates = store.people.templates(embedder.model_id)
+        return Gallery(embedder.dimension, ((template.person_id, template.vector) for template in templates))
+
+    def register(self, store: Store) -> Register:
+        """The way in for new people."""
+        return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
+
+    def terminal(self, people: Store, book: Store, clock: Clock) -> Terminal:
+        """The main line: people are known from one store, attendance is written into another (the same one, but for a preview)."""
+        settings = self.settings
+        clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
+        machine = SessionMachine(settings, self.reader, self.gallery(people), self.bands, clerk, people.people.name_of)
+        return Terminal(MotionGate(settings.motion), self.analyser.tracker(), machine)
+
+
+class Daemon:
+    """The terminal at work: frames from the camera, decisions into the book, events into the log."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.vision.precision == "simulated":
+            raise ConfigError("vision.precision is 'simulated', which recognises nobody; run refuses it: set it to auto")
+        if settings.liveness.require == "none":
+            raise ConfigError("liveness.require is 'none', which lets a photo in; run refuses it: set it to blink")
+        self._settings = settings
+        self._parts = Parts(settings)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises StateBusy, StoreError, ModelError or ConfigError when it cannot begin."""
+        settings = self._settings
+        make_folder(settings.state_dir)
+        with StateLock(settings.state_dir), self._parts.open_store() as store:
+            terminal = self._parts.terminal(store, store, SystemClock())
+            embedder = self._parts.embedder
+            log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, len(store.people.all()))
+            capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
+            with contextlib.closing(capture):
+                capture.start()
+                self._loop(capture, terminal, stop)
+            log.info("stopped")
+
+    def _loop(self, capture: LiveCapture, terminal: Terminal, stop: threading.Event) -> None:
+        after, last_t = -1, 0.0
+        while not stop.is_set():
+            frame = capture.latest(after, FRAME_WAIT_S)
+            if frame is None:
+                if capture.state.status == "lost":
+                    self._report(terminal.interrupt(last_t))
+                continue
+            after, last_t = frame.index, frame.t
+            self._report(terminal.process(frame))
+        self._report(terminal.interrupt(last_t))
+
+    def _report(self, events: list[Event]) -> None:
+        for event in events:
+            # the journal knows people by id only
+            shown = {key: value for key, value in event.details.items() if key != "name"}
+            log.info("session %d: %s %s", event.session, event.kind, json.dumps(shown))
+
+    def _camera_changed(self, state: CameraState) -> None:
+        log.log(logging.WARNING if state.status == "lost" else logging.INFO, "camera %s: %s", state.status, state.reason)
+        write_status(self._settings.state_dir, {"pid": os.getpid(), "camera": {"status": state.status, "reason": state.reason}})
+
+
+def write_status(state_dir: Path, status: dict[str, Any]) -> None:
+    """Replace the status file; a full disk must not stop the door, so a failure is only logged."""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=state_dir, prefix=".status.", delete=False, encoding="utf-8") as file:
+            json.dump(status, file)
+        Path(file.name).replace(state_dir / STATUS_FILE)
+    except OSError as error:
+        log.warning("%s: cannot be written: %s", state_dir / STATUS_FILE, error.strerror)

@@ -1,0 +1,103 @@
+"""What a technician would check, each with what to do about it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from blinkd.capture.factory import open_source
+from blinkd.clock import SystemClock
+from blinkd.daemon import Parts
+from blinkd.errors import BlinkdError, CameraLost
+from blinkd.settings import Settings
+
+Status = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what was found, and the remedy (empty when all is well)."""
+
+    name: str
+    status: Status
+    detail: str
+    fix: str
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Yield the checks one by one; a check that fails never stops the others."""
+    parts = Parts(settings)
+    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("state", lambda: _state(settings)),
+        ("store", lambda: _store(parts)),
+        ("models", lambda: _models(parts)),
+        ("embedder", lambda: _embedder(parts)),
+        ("camera", lambda: _camera(settings)),
+        ("clock", _clock),
+    )
+    for name, look in looks:
+        try:
+            yield look()
+        except BlinkdError as error:
+            yield Check(name, "fail", str(error), str(error).rsplit("; ", 1)[-1])
+
+
+def _state(settings: Settings) -> Check:
+    folder = settings.state_dir
+    there = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
+    free = shutil.disk_usage(there).free // 2**20
+    wanted = settings.store.min_free_mb
+    if free < wanted:
+        return Check("state", "warn", f"{folder}: {free} MB free", f"free some space: at least {wanted} MB are wanted")
+    return Check("state", "ok", f"{folder}: {free} MB free", "")
+
+
+def _store(parts: Parts) -> Check:
+    if not (parts.settings.state_dir / "blinkd.db").exists():
+        return Check("store", "warn", "no database yet", "enrol somebody, or start the daemon")
+    with parts.open_store(read_only=True) as store:
+        people, foreign = len(store.people.all()), store.people.count_templates() - len(parts.gallery(store))
+    if foreign:
+        return Check("store", "warn", f"{people} people; {foreign} templates were made by another model", "enrol these people again")
+    return Check("store", "ok", f"integrity checked, {people} people", "")
+
+
+def _models(parts: Parts) -> Check:
+    manifest = parts.manifest
+    checked = []
+    for name, entry in manifest.models.items():
+        for precision, file in entry.files.items():
+            if file.committed:
+                manifest.verified(name, precision)
+                checked.append(f"{name} ({precision})")
+    return Check("models", "ok", f"hashes agree: {', '.join(checked)}", "")
+
+
+def _embedder(parts: Parts) -> Check:
+    embedder, bands = parts.embedder, parts.bands
+    detail = f"{embedder.model_id} ({embedder.precision}), match from {bands.match:.2f}, uncertain from {bands.uncertain:.2f}"
+    if embedder.precision == "simulated":
+        return Check("embedder", "fail", f"{detail}: recognises nobody", "set vision.precision to auto")
+    return Check("embedder", "ok", detail, "")
+
+
+def _camera(settings: Settings) -> Check:
+    source = open_source(settings.camera)
+    try:
+        source.open()
+        frame = source.read()
+        if frame is None:
+            raise CameraLost(f"{source.name}: no frame; check the cable")
+        height, width = frame.image.shape[:2]
+        return Check("camera", "ok", f"{source.name}: {width}x{height}", "")
+    finally:
+        source.close()
+
+
+def _clock() -> Check:
+    now = SystemClock().now()
+    detail = f"{now.utc:%Y-%m-%d %H:%M:%S} UTC, {now.confidence}"
+    if now.confidence == "unsynced":
+        return Check("clock", "warn", detail, "connect to a network with NTP, or fit a real-time clock; punches are marked until then")
+    return Check("clock", "ok", detail, "")

@@ -1,0 +1,143 @@
+"""Times every stage on the machine at hand: median and 95th percentile, in milliseconds."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from blinkd.capture.frame import Frame, Image
+from blinkd.capture.motion import MotionGate
+from blinkd.errors import MediaError
+from blinkd.identity.gallery import Gallery
+from blinkd.liveness.evidence import LivenessJudge
+from blinkd.settings import Settings
+from blinkd.vision.align import align
+from blinkd.vision.analysis import FaceAnalyser
+from blinkd.vision.embedder import Embedder
+from blinkd.vision.quality import assess
+
+BENCH_SIZE = (640, 480)  # width, height in pixels at which every figure is stated
+GALLERY_SIZES = (10_000, 100_000)
+WARM_UP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """p50, p95: milliseconds."""
+
+    p50: float
+    p95: float
+
+    @staticmethod
+    def of(seconds: list[float]) -> "Timing":
+        """Summarise single durations in seconds."""
+        values = np.array(seconds) * 1000
+        return Timing(round(float(np.percentile(values, 50)), 3), round(float(np.percentile(values, 95)), 3))
+
+    def as_json(self) -> dict[str, float]:
+        """The members of the design."""
+        return {"p50": self.p50, "p95": self.p95}
+
+
+def measure(work: Callable[[], object], repeats: int) -> Timing:
+    """Time single calls after a warm-up."""
+    for _ in range(WARM_UP):
+        work()
+    durations = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        durations.append(time.perf_counter() - began)
+    return Timing.of(durations)
+
+
+def alternate(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """Time several pieces of work in turn, so that a machine whose speed drifts treats them alike and their ratio holds."""
+    durations: dict[str, list[float]] = {name: [] for name in works}
+    for round_ in range(repeats + WARM_UP):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if round_ >= WARM_UP:
+                durations[name].append(time.perf_counter() - began)
+    return {name: Timing.of(values) for name, values in durations.items()}
+
+
+def letterboxed(image: Image) -> Image:
+    """The picture at 640 x 480, aspect kept, rest black."""
+    width, height = BENCH_SIZE
+    scale = min(width / image.shape[1], height / image.shape[0])
+    small = cv2.resize(image, (round(image.shape[1] * scale), round(image.shape[0] * scale)), interpolation=cv2.INTER_AREA)
+    out = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    out[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return out
+
+
+def stages(image: Image, settings: Settings, analyser: FaceAnalyser, embedders: dict[str, Embedder], repeats: int) -> dict[str, Timing]:
+    """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
+
+    Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks, blink, head turn), crop_ms
+    (alignment and quality), and embed_<precision>_ms for each embedder, measured in turn.
+    """
+    gate = MotionGate(settings.motion)
+    faces = analyser.faces(image)
+    if not faces:
+        raise MediaError("the bench picture shows no face; give another with --image")
+    crop = align(image, faces[0].points5)
+    clock = iter(range(10**9))
+
+    tracker, judge = analyser.tracker(), LivenessJudge(settings.liveness)
+
+    def tracked() -> None:
+        number = next(clock)
+        tracking = tracker.update(Frame(image, number / settings.camera.fps, number))
+        if tracking.face is not None:
+            judge.observe(number / settings.camera.fps, tracking.face)
+
+    def detected() -> None:
+        fresh = analyser.tracker()
+        fresh.update(Frame(image, 0.0, 0))
+
+    def cropped() -> None:
+        assess(faces[0], align(image, faces[0].points5), image.shape, settings.vision)
+
+    def gated() -> None:
+        number = next(clock)
+        gate.update(Frame(image, number / settings.camera.fps, number))
+
+    found = {
+        "motion_ms": measure(gated, repeats),
+        "detect_ms": measure(detected, repeats),
+        "track_ms": measure(tracked, repeats),
+        "crop_ms": measure(cropped, repeats),
+    }
+    works: dict[str, Callable[[], object]] = {
+        f"embed_{name}_ms": functools.partial(embedder.embed, [crop]) for name, embedder in embedders.items()
+    }
+    return found | alternate(works, repeats)
+
+
+def search_ms(dimension: int, repeats: int) -> dict[str, float]:
+    """Median milliseconds of one 1:N search over random galleries of the stated sizes."""
+    rng = np.random.default_rng(42)
+    found = {}
+    for size in GALLERY_SIZES:
+        vectors = rng.standard_normal((size, dimension), dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        gallery = Gallery(dimension, ((f"p{row}", vector) for row, vector in enumerate(vectors)))
+        probe = vectors[size // 2]
+        found[str(size)] = measure(functools.partial(gallery.search, probe), repeats).p50
+    return found
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in megabytes (Linux)."""
+    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  no path of ours
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return 0.0

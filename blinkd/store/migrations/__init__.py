@@ -1,0 +1,1 @@
+"""The schema history as numbered files; a released one is never edited."""

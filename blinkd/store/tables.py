@@ -1,0 +1,94 @@
+"""The tables as peewee models, made anew for each open database, so that two stores in one process never mix."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from peewee import BlobField, FloatField, IntegerField, Model, SqliteDatabase, TextField
+
+
+def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of model classes
+    """Return people, templates, punches, scans, queue and settings, bound to the database."""
+    bound = database
+
+    class People(Model):
+        id = TextField(primary_key=True)
+        name = TextField()
+        status = TextField()
+        enrolled_at = TextField()
+        envelope = TextField(null=True)
+
+        class Meta:
+            database = bound
+            table_name = "people"
+
+    class Templates(Model):
+        id = TextField(primary_key=True)
+        person_id = TextField()
+        model_id = TextField()
+        dimension = IntegerField()
+        sealed = BlobField()
+        quality = FloatField()
+        source = TextField()
+        created_at = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "templates"
+
+    class Punches(Model):
+        seq = IntegerField(primary_key=True)
+        id = TextField()
+        person_id = TextField()
+        utc = TextField()
+        boot_s = FloatField()
+        boot_id = TextField()
+        clock = TextField()
+        status = TextField()
+        punctuality = TextField()
+        minutes_late = IntegerField()
+        terminal = TextField()
+        similarity = FloatField()
+        sync = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "punches"
+
+    class Scans(Model):
+        seq = IntegerField(primary_key=True)
+        utc = TextField()
+        boot_s = FloatField()
+        boot_id = TextField()
+        clock = TextField()
+        outcome = TextField()
+        reason = TextField(null=True)
+        person_id = TextField(null=True)
+        similarity = FloatField(null=True)
+        details = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "scan_log"
+
+    class Queue(Model):
+        id = IntegerField(primary_key=True)
+        job_type = TextField()
+        record_id = TextField()
+        payload = TextField()
+        status = TextField()
+        attempts = IntegerField()
+        created_at = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "sync_queue"
+
+    class Settings(Model):
+        key = TextField(primary_key=True)
+        value = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "settings"
+
+    return SimpleNamespace(people=People, templates=Templates, punches=Punches, scans=Scans, queue=Queue, settings=Settings)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blinkd.identity.gallery import Gallery
+
+
+def unit(rng: np.random.Generator, dimension: int = 16) -> np.ndarray:
+    vector = rng.normal(size=dimension)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def test_an_empty_gallery_knows_nobody() -> None:
+    assert Gallery(16).search(unit(np.random.default_rng(1))) == (None, None)
+
+
+@given(seed=st.integers(0, 2**32 - 1), people=st.integers(1, 40), each=st.integers(1, 12))
+@settings(deadline=None, max_examples=40)
+def test_search_equals_an_exhaustive_loop_and_the_runner_up_is_another_person(seed: int, people: int, each: int) -> None:
+    rng = np.random.default_rng(seed)
+    templates = [(f"p{number % people}", unit(rng)) for number in range(people * each)]
+    gallery = Gallery(16, templates)
+    probe = unit(rng)
+    best: dict[str, float] = {}
+    for person, vector in templates:
+        best[person] = max(best.get(person, -2.0), float(vector @ probe))
+    ranked = sorted(best.items(), key=lambda item: -item[1])
+    first, second = gallery.search(probe)
+    assert first is not None
+    assert first.person_id == ranked[0][0]
+    assert first.similarity == pytest.approx(ranked[0][1], abs=1e-5)
+    if people == 1:
+        assert second is None
+    else:
+        assert second is not None
+        assert second.person_id == ranked[1][0]
+
+
+@given(seed=st.integers(0, 2**32 - 1), steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=200))
+@settings(deadline=None, max_examples=40)
+def test_adding_and_removing_in_any_order_leaves_exactly_who_is_enrolled(seed: int, steps: list[tuple[bool, int]]) -> None:
+    rng = np.random.default_rng(seed)
+    gallery = Gallery(16)
+    model: dict[str, list[np.ndarray]] = {}
+    for adding, number in steps:
+        person = f"p{number}"
+        if adding:
+            vector = unit(rng)
+            gallery.add(person, vector)
+            model.setdefault(person, []).append(vector)
+        else:
+            assert gallery.remove(person) == len(model.pop(person, []))
+    assert len(gallery) == sum(len(vectors) for vectors in model.values())
+    for person, vectors in model.items():
+        first, _ = gallery.search(vectors[0])
+        assert first is not None
+        assert first.person_id == person
+        assert first.similarity == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_removed_template_is_wiped_from_memory() -> None:
+    rng = np.random.default_rng(3)
+    secret = unit(rng)
+    gallery = Gallery(16, [("a", unit(rng)), ("b", secret)])
+    gallery.remove("b")
+    assert not np.any(np.all(np.isclose(gallery._matrix, secret), axis=1))
+
+
+def test_vectors_of_another_model_or_length_are_refused() -> None:
+    gallery = Gallery(16)
+    with pytest.raises(ValueError, match="dimension 16"):
+        gallery.add("a", np.ones(8, np.float32))
+    with pytest.raises(ValueError, match="not L2-normalised"):
+        gallery.add("a", np.ones(16, np.float32))
