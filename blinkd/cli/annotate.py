@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.cli.output import one_line
@@ -14,6 +15,8 @@ from blinkd.session.terminal import Terminal
 from blinkd.vision.overlay import draw
 
 ANNOTATED_FPS = 25.0  # when the recording has a single frame
+RATE_FRAMES = 6  # the rate is the median of the gaps between so many first frames: a phone's first gap is often an odd one
+LOWEST_FPS, HIGHEST_FPS = 1.0, 120.0
 
 
 @contextmanager
@@ -37,7 +40,7 @@ class Annotator:
         self._path = path
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
-        self._pending: tuple[Image, float] | None = None
+        self._pending: list[tuple[Image, float]] = []  # drawn frames and their times, until the rate is known
         self._caption = ""
 
     def __call__(self, frame: Frame, terminal: Terminal, events: list[Event]) -> None:
@@ -47,30 +50,33 @@ class Annotator:
         for event in events:
             self._caption = f"{event.kind}  {one_line(event.details)}"[:70]
         drawn = draw(frame.image, terminal.face, terminal.state, self._caption)
-        if self._pending is not None and self._writer is None:
-            gap = frame.t - self._pending[1]
-            self._open(1 / gap if gap > 0 else ANNOTATED_FPS)
-            self._write(self._pending[0])
         if self._writer is not None:
             self._write(drawn)
-        self._pending = (drawn, frame.t)
+            return
+        self._pending.append((drawn, frame.t))
+        if len(self._pending) == RATE_FRAMES:
+            self._open()
 
     def close(self) -> None:
         """Finish the file."""
-        if self._writer is None and self._pending is not None:
-            self._open(ANNOTATED_FPS)
-            self._write(self._pending[0])
+        if self._writer is None and self._pending:
+            self._open()
         if self._writer is not None:
             self._writer.release()
 
-    def _open(self, fps: float) -> None:
-        if self._pending is None or self._path is None:
-            return
-        height, width = self._pending[0].shape[:2]
+    def _open(self) -> None:
+        gaps = np.diff([t for _, t in self._pending])
+        gap = float(np.median(gaps)) if gaps.size else 1 / ANNOTATED_FPS
+        # hundredths: MPEG-4 refuses a time base finer than 1/65535 s
+        fps = round(min(max(1 / max(gap, 1e-6), LOWEST_FPS), HIGHEST_FPS), 2)
+        height, width = self._pending[0][0].shape[:2]
         self._size = (width, height)
         self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), fps, self._size)
         if not self._writer.isOpened():
             raise MediaError(f"--annotate {self._path}: cannot be written; check the folder and its free space")
+        for image, _ in self._pending:
+            self._write(image)
+        self._pending.clear()
 
     def _write(self, image: Image) -> None:
         if self._writer is None:

@@ -3,11 +3,11 @@
 from blinkd.capture.frame import Image
 from blinkd.models.manifest import Manifest
 from blinkd.settings import VisionSettings
-from blinkd.vision.detector import BlazeFace, Detection
+from blinkd.vision.detector import BlazeFace
 from blinkd.vision.face import Face
 from blinkd.vision.litert import LiteNetwork, bundle_members
 from blinkd.vision.mesh import FaceMesh
-from blinkd.vision.tracker import FaceTracker, box_overlap, by_size_then_centre, locate_twice
+from blinkd.vision.tracker import FaceTracker, box_overlap, locate_twice
 
 LANDMARKER, FULL_RANGE = "face_landmarker", "face_detection_full_range"  # their names in the manifest
 SHORT_MEMBER, MESH_MEMBER = "face_detector.tflite", "face_landmarks_detector.tflite"
@@ -31,16 +31,15 @@ class FaceAnalyser:
         return FaceTracker(self._full if self._settings.detector_range == "long" else self._short, self._mesh, self._settings)
 
     def faces(self, image: Image) -> list[Face]:
-        """Every face in a still picture, largest first (of faces alike in size the one nearest the centre).
+        """Every face in a still picture, largest first, by the area of its box.
 
         image: uint8 (H, W, 3) BGR. Both detectors look, since the short one misses small faces and the full one very large ones.
         """
-        found: list[tuple[Face, Detection]] = []
+        found: list[Face] = []
         for candidate in [*self._full.detect(image), *self._short.detect(image)]:
             face = locate_twice(self._mesh, image, candidate)
             if face.score < self._settings.presence_score:
                 continue
-            if all(box_overlap(face.bbox, other.bbox) < SAME_FACE for other, _ in found):
-                found.append((face, Detection(face.bbox, face.score, candidate.keypoints)))
-        ranked = by_size_then_centre([detection for _, detection in found], image)
-        return [next(face for face, detection in found if detection is chosen) for chosen in ranked]
+            if all(box_overlap(face.bbox, other.bbox) < SAME_FACE for other in found):
+                found.append(face)
+        return sorted(found, key=lambda face: -face.bbox[2] * face.bbox[3])
