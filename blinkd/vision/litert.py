@@ -1,5 +1,11 @@
 """One thin wrapper over LiteRT, the runtime of the MediaPipe networks."""
 
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -7,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blinkd.errors import ModelError
+
+BANNER = b"XNNPACK delegate"
 
 
 class LiteNetwork:
@@ -20,8 +28,9 @@ class LiteNetwork:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _without_banner():
+                self._interpreter = Interpreter(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"network {name}: LiteRT cannot load it ({error}); run: blinkd models verify") from error
         self._input = self._interpreter.get_input_details()[0]
@@ -37,10 +46,28 @@ class LiteNetwork:
 
 def bundle_members(path: Path, content: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
     """Return members of a MediaPipe .task bundle (a zip). Raises ModelError naming the file."""
-    import io  # noqa: PLC0415
-
     try:
         with ZipFile(io.BytesIO(content)) as bundle:
             return {name: bundle.read(name) for name in names}
     except (BadZipFile, KeyError) as error:
         raise ModelError(f"{path}: not the face landmarker bundle ({error}); run: blinkd models build face_landmarker") from error
+
+
+@contextmanager
+def _without_banner() -> Iterator[None]:
+    """Keep LiteRT's line about its XNNPACK delegate off the user's screen; its C++ side offers no switch. Other lines are passed on."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as captured:
+            os.dup2(captured.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(original, 2)
+            captured.seek(0)
+            for line in captured:
+                if BANNER not in line:
+                    os.write(2, line)
+    finally:
+        os.close(original)
