@@ -16,6 +16,7 @@ UNCONFIRMED_LIMIT = 4  # looks in a row in which the detector saw no face where 
 JUMP_LIMIT = 0.6  # of the face's size: no head moves farther between two frames that are at most JUMP_WINDOW_MS apart
 JUMP_WINDOW_MS = 150
 GROWTH_LIMIT = 1.5  # likewise the ratio of sizes
+SURE_SCORE = 0.9  # of the mesh; above it the finer of two looks is taken even where the rougher one scores higher
 SAME_PLACE = 0.2  # intersection over union of a detection with the tracked face
 
 
@@ -105,8 +106,13 @@ class FaceTracker:
 
 
 def locate_twice(mesh: FaceMesh, image: Image, found: Detection) -> Face:
-    """Mesh of a detected face, run again on the region that the first run gave: the detector's box is only roughly right."""
-    return mesh.locate(image, Roi.around_landmarks(mesh.locate(image, Roi.around_detection(found)).landmarks))
+    """Mesh of a detected face, run again on the region that the first run gave: the detector's box is only roughly right.
+
+    With a mouth wide open the landmarks reach so far down that the second region can be the worse one; then the first run counts.
+    """
+    first = mesh.locate(image, Roi.around_detection(found))
+    second = mesh.locate(image, Roi.around_landmarks(first.landmarks))
+    return second if second.score >= min(first.score, SURE_SCORE) else first
 
 
 def by_size_then_centre(looked: list[Detection], image: Image) -> list[Detection]:
