@@ -14,7 +14,7 @@ set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 CACHE=${BLINKD_CACHE_DIR:-$HOME/.cache/blinkd}/fresh
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+MIRROR=${MIRROR:-} # empty: the one that debootstrap knows
 SUITE=bookworm
 USERS=(root sudoer)
 VERBS=()
@@ -62,7 +62,7 @@ bare_system() { # folder
     say "making a bare Debian $SUITE in $1"
     rm -rf -- "$1.partial"
     mkdir -p -- "$CACHE"
-    if ! debootstrap --variant=minbase --include=sudo "$SUITE" "$1.partial" "$MIRROR" >"$1.log" 2>&1; then
+    if ! debootstrap --variant=minbase --include=sudo "$SUITE" "$1.partial" ${MIRROR:+"$MIRROR"} >"$1.log" 2>&1; then
         tail -n 20 "$1.log" >&2
         exit 1
     fi
