@@ -48,6 +48,10 @@ class LivenessJudge:
         self._cues += cues
         return cues
 
+    def discard(self, cue: Cue) -> None:
+        """Forget a cue that turned out to be another person's."""
+        self._cues.remove(cue)
+
     def evidence(self, after: float = -math.inf, before: float = math.inf) -> Evidence:
         """Judge by the cues between two times in seconds (both excluded).
 

@@ -11,7 +11,7 @@ from blinkd.attendance.punch import Punch, TurnedAway
 from blinkd.capture.frame import Frame
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Bands, fuse, identify
-from blinkd.liveness.evidence import LivenessJudge
+from blinkd.liveness.evidence import Cue, LivenessJudge
 from blinkd.session.events import Event, RefusalReason
 from blinkd.session.visit import Visit
 from blinkd.settings import Settings
@@ -112,14 +112,17 @@ class SessionMachine:
     def _gather(self, visit: Visit, frame: Frame, face: Face, events: list[Event]) -> None:
         """Collect cues and embeddings from one frame."""
         t = frame.t
+        sample = self._reader.look(frame.image, face)
+        visit.glance(t, face.eye_aspect_ratio, sample, self._settings.liveness.blink_max_ms)
         cues = visit.judge.observe(t, face)
         for cue in cues:
             events.append(Event(t, visit.number, cue.kind, dict(cue.detail)))
+            if not self._vouched(visit, cue):
+                visit.judge.discard(cue)
         if cues:
             # the next embedding must come from after the cue, and at once
             visit.best = None
             return
-        sample = self._reader.look(frame.image, face)
         if sample.quality.score >= self._settings.vision.min_quality and face.eye_aspect_ratio > self._settings.liveness.ear_closed / 2:
             visit.consider(t, sample)
         due = visit.looked_at is None or (t - visit.looked_at) * 1000 >= self._settings.session.embed_every_ms
@@ -130,6 +133,16 @@ class SessionMachine:
         visit.best, visit.looked_at = None, t
         if visit.embeddings:
             visit.identity = identify(fuse([known for _, known in visit.embeddings]), self._gallery, self._bands)
+
+    def _vouched(self, visit: Visit, cue: Cue) -> bool:
+        """Whether the face that gave the cue is the one recognised so far.
+
+        Embeddings before and after are not enough: another face may come in between them for the length of a blink. So the moment
+        with the eyes most closed is embedded too, and the frame that completed the cue.
+        """
+        agreement = self._settings.identity.agreement
+        answers = [visit.agrees(t, self._reader.embed(sample), agreement) for t, sample in visit.witnesses(cue)]
+        return all(answers)
 
     def _decide(self, visit: Visit, t: float, events: list[Event]) -> None:
         if visit.swapped:

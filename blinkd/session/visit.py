@@ -1,9 +1,10 @@
 """All that one visit has gathered so far."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from blinkd.identity.matcher import Identity, fuse
-from blinkd.liveness.evidence import Evidence, LivenessJudge
+from blinkd.liveness.evidence import Cue, Evidence, LivenessJudge
 from blinkd.vision.face import Embedding
 from blinkd.vision.reader import Sample
 
@@ -22,6 +23,7 @@ class Visit:
     frames: int = 0
     looked_at: float | None = None  # time of the last embedding
     best: tuple[float, Sample] | None = None  # the best look since then
+    recent: deque[tuple[float, float, Sample]] = field(default_factory=deque)  # time, eye aspect ratio and look, as far back as a blink
     embeddings: list[tuple[float, Embedding]] = field(default_factory=list)
     earlier: list[Embedding] = field(default_factory=list)  # of this visit, from before the track broke
     doubts: list[tuple[float, Embedding]] = field(default_factory=list)  # embeddings that disagree with the ones before
@@ -34,11 +36,32 @@ class Visit:
         if self.best is None or sample.quality.score > self.best[1].quality.score:
             self.best = (t, sample)
 
-    def add(self, t: float, embedding: Embedding, agreement: float) -> None:
-        """Take one more embedding; one that does not agree with the ones before is a doubt, and the next agreeing one clears it."""
+    def glance(self, t: float, eye_aspect_ratio: float, sample: Sample, keep_ms: float) -> None:
+        """Keep every look for so long: a blink is recognised as one only when it is over."""
+        self.recent.append((t, eye_aspect_ratio, sample))
+        while (t - self.recent[0][0]) * 1000 > keep_ms:
+            self.recent.popleft()
+
+    def witnesses(self, cue: Cue) -> list[tuple[float, Sample]]:
+        """The looks, with their times, that show whose cue it was: the present one and, of a blink, the one with the eyes most closed."""
+        now = self.recent[-1]
+        if cue.kind != "blink":
+            return [(now[0], now[2])]
+        began = cue.t - float(cue.detail["closed_ms"]) / 1000
+        closed = min((look for look in self.recent if look[0] >= began), key=lambda look: look[1])
+        return [(look[0], look[2]) for look in (closed, now)]
+
+    def agrees(self, t: float, embedding: Embedding, agreement: float) -> bool:
+        """Whether an embedding resembles the ones before; if not it is a doubt. It is not added: eyes are closed in it, or the head turned."""
         before = self.earlier + [known for _, known in self.embeddings]
         if before and float(fuse(before) @ embedding) < agreement:
             self.doubts.append((t, embedding))
+            return False
+        return True
+
+    def add(self, t: float, embedding: Embedding, agreement: float) -> None:
+        """Take one more embedding; one that does not agree with the ones before is a doubt, and the next agreeing one clears it."""
+        if not self.agrees(t, embedding, agreement):
             return
         self.doubts.clear()
         self.embeddings.append((t, embedding))
@@ -54,6 +77,7 @@ class Visit:
         self.earlier += [known for _, known in self.embeddings]
         self.embeddings.clear()
         self.doubts.clear()
+        self.recent.clear()
         self.identity = None
 
     def evidence(self) -> Evidence:
