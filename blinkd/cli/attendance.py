@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
 from blinkd.settings import Settings
@@ -18,15 +19,15 @@ def register(app: typer.Typer) -> None:
 
 def log(
     context: typer.Context,
-    since: Annotated[datetime | None, typer.Option("--since", help="Site's local time; punches from then on.")] = None,
-    until: Annotated[datetime | None, typer.Option("--until", help="Site's local time; punches before it.")] = None,
+    since: Annotated[datetime | None, typer.Option("--since", metavar="TIME", parser=moment, help="Punches from then on.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", metavar="TIME", parser=moment, help="Punches before it.")] = None,
     person: Annotated[str | None, typer.Option("--person", metavar="ID", help="Only this person.")] = None,
     as_json: bool = JsonFlag,
 ) -> None:
     """Every punch, newest last."""
     settings: Settings = context.obj
     zone = settings.terminal.zone
-    start, end = (None if moment is None else moment.replace(tzinfo=zone) for moment in (since, until))
+    start, end = (None if limit is None else limit if limit.tzinfo else limit.replace(tzinfo=zone) for limit in (since, until))
     table = Table("seq", "time", "person", "status", "punctuality", "sync")
     with Parts(settings).open_store(read_only=True) as store:
         names = {known.id: known.name for known in store.people.all()}

@@ -11,6 +11,7 @@ import typer
 from blinkd.capture.factory import source_for
 from blinkd.capture.frame import Frame
 from blinkd.cli.annotate import annotator
+from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, one_line, print_json
 from blinkd.clock import ReplayClock, SystemClock
 from blinkd.daemon import Parts
@@ -33,7 +34,7 @@ def replay(
     recording: Annotated[Path, typer.Argument(metavar="VIDEO|DIR", help="A video file, or a folder of pictures.")],
     record: Annotated[bool, typer.Option("--record", help="Also write punches and scan log; the recording then takes place now.")] = False,
     annotate: Annotated[Path | None, typer.Option("--annotate", metavar="OUT.mp4", help="Write the recording with what was seen.")] = None,
-    at: Annotated[datetime | None, typer.Option("--at", help="Local time of the site at which the recording starts.")] = None,
+    at: Annotated[datetime | None, typer.Option("--at", metavar="TIME", parser=moment, help="When the recording starts.")] = None,
     as_json: bool = JsonFlag,
 ) -> None:
     """Print every event of every session in a recording. Without --record nothing is written and attendance begins empty."""
