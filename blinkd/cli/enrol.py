@@ -139,6 +139,8 @@ def import_(
 
 def _admit(book: Register, parts: Parts, applicant: Applicant, refused: list[dict[str, Any]], *, allow_duplicate: bool) -> tuple[str, int]:
     """Enrol one applicant from the pictures that pass; a picture that does not is reported and left out."""
+    if applicant.flaw is not None:
+        raise EnrolmentRefused("bad_row", applicant.flaw)
     book.check_id(applicant.person_id)
     templates: list[NewTemplate] = []
     for path in applicant.pictures:

@@ -36,7 +36,7 @@ def list_(context: typer.Context, as_json: bool = JsonFlag) -> None:
     table = Table("id", "name", "status", "enrolled", "templates")
     for person in people:
         table.add_row(person.id, person.name, str(person.status), f"{person.enrolled_at:%Y-%m-%d}", str(person.templates))
-    console().print(table if people else "nobody is enrolled")
+    console().print(table if people else "nobody is enrolled", markup=False)  # a name may hold square brackets
 
 
 @app.command("show")

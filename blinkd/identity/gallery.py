@@ -69,6 +69,11 @@ class Gallery:
                 removed += 1
         return removed
 
+    def similarity(self, person_id: str, probe: Embedding) -> float | None:
+        """Highest cosine similarity of a probe, float32 (D,), with a person's own templates; None when there are none."""
+        own = [row for row, owner in enumerate(self._owners) if owner == person_id]
+        return float((self._matrix[own] @ probe).max()) if own else None
+
     def search(self, probe: Embedding) -> tuple[Candidate | None, Candidate | None]:
         """Return the best person and the best other person, or None where there is none; probe is float32 (D,), unit length."""
         count = len(self._owners)

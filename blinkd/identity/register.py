@@ -64,9 +64,14 @@ class Register:
         return person
 
     def add(self, person_id: str, templates: list[NewTemplate], *, allow_duplicate: bool = False) -> Person:
-        """Give more templates to a person. Raises UnknownPerson, or EnrolmentRefused(duplicate) when they look like somebody else."""
+        """Give more templates to a person.
+
+        Raises UnknownPerson, or EnrolmentRefused: duplicate when they look like somebody else, several_people when they do not look
+        like this person.
+        """
         if not allow_duplicate:
             self._refuse_duplicate(templates, person_id)
+            self._refuse_stranger(templates, person_id)
         person = self._people.add_templates(person_id, self._model_id, templates)
         self._remember(person.id, templates)
         return person
@@ -86,6 +91,16 @@ class Register:
             f"this face looks like {name} (id {found.person_id}), similarity {found.similarity:.2f}; "
             f"use --add --id {found.person_id} if it is the same person, --allow-duplicate if not",
         )
+
+    def _refuse_stranger(self, templates: list[NewTemplate], person_id: str) -> None:
+        for template in templates:
+            similarity = self._gallery.similarity(person_id, template.embedding)
+            if similarity is not None and similarity < self._bands.uncertain:
+                raise EnrolmentRefused(
+                    "several_people",
+                    f"{template.source}: does not look like the person with id {person_id} (similarity {similarity:.2f}); "
+                    "use another picture, or --allow-duplicate if you are sure",
+                )
 
     def _lookalike(self, templates: list[NewTemplate], own_id: str | None) -> Candidate | None:
         embeddings = [template.embedding for template in templates]

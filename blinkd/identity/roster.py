@@ -10,11 +10,12 @@ from blinkd.errors import MediaError
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """A person who is to be enrolled: name, id or None, and the pictures of them."""
+    """A person who is to be enrolled: name, id or None, and the pictures of them; flaw: in words, when the row says too little."""
 
     name: str
     person_id: str | None
     pictures: tuple[Path, ...]
+    flaw: str | None = None
 
 
 def read_roster(path: Path) -> list[Applicant]:
@@ -22,7 +23,8 @@ def read_roster(path: Path) -> list[Applicant]:
 
     A folder: each subfolder is a person (its name is theirs), each picture directly in it another. A CSV file: columns name, image
     and optionally id; several rows with the same id (or, without ids, the same name) are several pictures of one person; pictures are
-    found relative to the file. Raises MediaError naming file, line and remedy.
+    found relative to the file. A row without a name or image is an applicant with a flaw, so that one bad row does not keep the others out.
+    Raises MediaError naming file, line and remedy for a roster that cannot be read at all.
     """
     if path.is_dir():
         applicants = _from_folder(path)
@@ -60,10 +62,13 @@ def _from_csv(path: Path) -> list[Applicant]:
             if "name" not in columns or "image" not in columns:
                 raise MediaError(f"{path}: line 1: columns name and image are needed, found: {', '.join(columns) or 'none'}")
             people: dict[str, tuple[str, str | None, list[Path]]] = {}  # key: id, or name where there is none
+            flawed: list[Applicant] = []
             for row in reader:
                 name, image = (row.get("name") or "").strip(), (row.get("image") or "").strip()
                 if not name or not image:
-                    raise MediaError(f"{path}: line {reader.line_num}: name and image must not be empty")
+                    where = f"line {reader.line_num}"
+                    flawed.append(Applicant(name or where, None, (), f"{path}: {where}: name and image must not be empty; fill them in"))
+                    continue
                 person_id = (row.get("id") or "").strip()
                 key = f"id {person_id}" if person_id else f"name {name}"
                 people.setdefault(key, (name, person_id or None, []))[2].append(path.parent / image)
@@ -73,4 +78,4 @@ def _from_csv(path: Path) -> list[Applicant]:
         raise MediaError(f"{path}: not a CSV file: {error}") from None
     except OSError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
-    return [Applicant(name, person_id, tuple(pictures)) for name, person_id, pictures in people.values()]
+    return flawed + [Applicant(name, person_id, tuple(pictures)) for name, person_id, pictures in people.values()]

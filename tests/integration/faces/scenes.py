@@ -120,6 +120,18 @@ def portrait(path: Path, side: int) -> Image:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def head(path: Path, networks: Parts, face_px: int) -> Image:
+    """The largest face of a picture with what is around it, shrunk or enlarged so that the face has that many pixels."""
+    image = read_picture(path)
+    found = networks.analyser.faces(image)[0]
+    x, y, width, height = found.bbox
+    reach = 0.45 * max(width, height)
+    top, left = max(0, round(y - reach)), max(0, round(x - reach))
+    cut = image[top : round(y + height + reach), left : round(x + width + reach)]
+    scale = face_px / found.size
+    return np.asarray(cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def side_by_side(left: Image, right: Image, gap: int = 40) -> Image:
     """Two pictures on a grey wall."""
     height = max(left.shape[0], right.shape[0]) + 2 * gap

@@ -14,6 +14,7 @@ from tests.integration.faces.commands import blinkd
 from tests.integration.faces.conftest import MAN, OBAMA
 from tests.integration.faces.scenes import (
     frames_of,
+    head,
     held_up,
     kinds,
     pasted_over,
@@ -109,7 +110,7 @@ def test_a_face_that_takes_anothers_place_lends_nobody_its_blink(
 
 
 def test_of_two_faces_alike_in_size_the_session_stays_with_one(media: Path, state: Path, networks: Parts) -> None:
-    both = side_by_side(portrait(media / "obama.jpg", 500), portrait(media / "biden.jpg", 500))
+    both = side_by_side(head(media / "obama.jpg", networks, 200), head(media / "biden.jpg", networks, 200))
     shaken = [frame.image for frame in held_up(both, seconds=12, fps=10, hand=0.3)]
     events = watch(renumbered(shaken, 10), state, networks)
     assert punched(events) == []

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blinkd.daemon import Parts
 from tests.integration.faces.commands import blinkd
 from tests.integration.faces.conftest import BIDEN, MAN, OBAMA
-from tests.integration.faces.scenes import portrait, side_by_side
+from tests.integration.faces.scenes import head, side_by_side
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,9 @@ def test_a_picture_without_a_face_gives_an_empty_list(enrolled: Path, media: Pat
     assert (embedded.json["success"], embedded.json["error"]) == (False, "no_face")
 
 
-def test_two_people_side_by_side_are_both_named(enrolled: Path, media: Path, tmp_path: Path) -> None:
+def test_two_people_side_by_side_are_both_named(enrolled: Path, media: Path, networks: Parts, tmp_path: Path) -> None:
     both = tmp_path / "both.png"
-    cv2.imwrite(str(both), side_by_side(portrait(media / "obama2.jpg", 600), portrait(media / "biden.jpg", 600)))
+    cv2.imwrite(str(both), side_by_side(head(media / "obama2.jpg", networks, 200), head(media / "biden.jpg", networks, 200)))
     faces = blinkd("identify", both, "--json", state=enrolled).json["faces"]
     assert sorted(face["match"]["person_id"] for face in faces) == [OBAMA, BIDEN]
 

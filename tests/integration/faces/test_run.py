@@ -1,0 +1,158 @@
+"""The daemon as a process of its own, with a recording in the camera's place."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faces.commands import START, blinkd, blinkd_process, variables
+from tests.integration.faces.conftest import MAN
+
+STARTS_S, STOPS_S = 60.0, 3.0
+MOST_MEMORY_MB = 350
+
+
+class Daemon:
+    """A running `blinkd run`, and what it says on standard error line by line."""
+
+    def __init__(self, state: Path, **more: str) -> None:
+        self.said: list[str] = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", "-c", START, "run"],
+            env=variables(state, **more),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def wait_for(self, words: str, timeout_s: float = STARTS_S) -> str:
+        """The next line that holds the words."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                line = self._lines.get(timeout=left)
+            except queue.Empty:
+                break
+            if line is None:
+                break
+            self.said.append(line)
+            if words in line:
+                return line
+        raise AssertionError(f"{words!r} was not said; but:\n" + "".join(self.said))
+
+    def resident_mb(self) -> float:
+        """VmRSS."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def stop(self) -> tuple[int, float]:
+        """SIGTERM; exit code and seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        return code, time.monotonic() - began
+
+    def close(self) -> None:
+        """Whatever happened, nothing stays behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+        self._reader.join(20)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def camera(media: Path) -> dict[str, str]:
+    return {"BLINKD_CAMERA__DRIVER": "file", "BLINKD_CAMERA__PATH": str(media / "noface_face.mov")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def daemon(state: Path, camera: dict[str, str], home: Path) -> Iterator[Daemon]:
+    elsewhere = {name: str(home / "xdg") for name in os.environ if name.startswith("XDG_")}
+    running = Daemon(state, **camera, **elsewhere, HOME=str(home))
+    yield running
+    running.close()
+
+
+def test_it_checks_the_man_in_stays_small_writes_nothing_at_home_and_stops_at_once(daemon: Daemon, state: Path, home: Path) -> None:
+    line = daemon.wait_for(" punch ")
+    assert MAN in line
+    assert "CHECK_IN" in line
+    assert "Sam Sample" not in "".join(daemon.said), "the journal knows people by id only"
+    memory = daemon.resident_mb()
+    code, seconds = daemon.stop()
+    assert code == 0
+    assert seconds <= STOPS_S
+    assert memory <= MOST_MEMORY_MB
+    assert list(home.rglob("*")) == []
+    (punch,) = blinkd("log", "--json", state=state).lines
+    assert (punch["person_id"], punch["seq"], punch["status"]) == (MAN, 1, "CHECK_IN")
+    assert punch["clock"] in ("synced", "unsynced")
+
+
+def test_a_second_daemon_on_the_same_folder_is_refused_and_names_the_first(daemon: Daemon, state: Path, camera: dict[str, str]) -> None:
+    daemon.wait_for("started")
+    second = blinkd_process("run", state=state, **camera)
+    assert second.code == 1
+    assert str(daemon.process.pid) in second.err
+    assert str(state) in second.err
+    assert "Traceback" not in second.err
+    assert daemon.process.poll() is None
+    assert daemon.stop()[0] == 0
+
+
+def test_people_can_be_managed_while_the_daemon_runs(daemon: Daemon, state: Path) -> None:
+    daemon.wait_for("started")
+    done = blinkd("people", "list", "--json", state=state)
+    assert done.code == 0
+    assert len(done.json) == 3
+    assert daemon.stop()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [("BLINKD_VISION__PRECISION", "simulated", "vision.precision"), ("BLINKD_LIVENESS__REQUIRE", "none", "liveness.require")],
+)
+def test_it_refuses_settings_that_would_let_anybody_in(variable: str, value: str, key: str, state: Path, camera: dict[str, str]) -> None:
+    done = blinkd_process("run", state=state, **camera, **{variable: value})
+    assert done.code == 1
+    assert key in done.err
+    assert value in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_recording_that_is_missing_is_reported_and_the_daemon_still_stops(state: Path, tmp_path: Path) -> None:
+    running = Daemon(state, BLINKD_CAMERA__DRIVER="file", BLINKD_CAMERA__PATH=str(tmp_path / "missing.mov"))
+    try:
+        running.wait_for("missing.mov")
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(20) in (0, 1)
+        assert "Traceback" not in "".join(running.said)
+    finally:
+        running.close()

@@ -1,0 +1,44 @@
+"""What all commands share."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blinkd.cli.main import app, config_first
+from blinkd.cli.output import one_line
+
+WORDS = st.sampled_from(["replay", "a.mov", "--json", "--record", "people", "list"])
+
+
+@given(before=st.lists(WORDS, max_size=4), after=st.lists(WORDS, max_size=4))
+def test_the_settings_file_may_stand_anywhere(before: list[str], after: list[str]) -> None:
+    expected = ["--config", "x.toml", *before, *after]
+    assert config_first([*before, "--config", "x.toml", *after]) == expected
+    assert config_first([*before, "--config=x.toml", *after]) == ["--config=x.toml", *before, *after]
+
+
+@given(words=st.lists(WORDS, max_size=6))
+def test_without_a_settings_file_nothing_moves(words: list[str]) -> None:
+    assert config_first(words) == words
+
+
+def test_after_two_dashes_everything_is_a_value() -> None:
+    assert config_first(["identify", "--", "--config", "x"]) == ["identify", "--", "--config", "x"]
+
+
+def test_a_settings_file_without_its_name_is_left_for_the_parser_to_refuse() -> None:
+    assert config_first(["replay", "--config"]) == ["replay", "--config"]
+
+
+def test_details_are_printed_in_their_order() -> None:
+    assert one_line({"b": 1, "a": "x y"}) == "b=1  a=x y"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["run", "demo", "replay", "enroll", "import", "identify", "embed", "log", "doctor", "bench"],
+)
+def test_every_verb_of_the_design_is_there(verb: str) -> None:
+    from typer.main import get_command
+
+    assert verb in get_command(app).commands
