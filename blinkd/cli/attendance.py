@@ -54,4 +54,4 @@ def log(
                 who = names.get(punch.person_id) or punch.person_id
                 table.add_row(str(punch.seq), f"{when:%Y-%m-%d %H:%M:%S}", who, str(punch.status), str(punch.punctuality), str(punch.sync))
     if not as_json:
-        console().print(table if count else "no punches")
+        console().print(table if count else "no punches", markup=False)  # a name may hold square brackets
