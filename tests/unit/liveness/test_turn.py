@@ -24,4 +24,4 @@ def test_a_face_that_was_never_straight_has_not_turned() -> None:
 
 
 def test_one_frame_of_jitter_is_no_turn() -> None:
-    assert run(CENTRE + [0.1] + CENTRE + [9.0] + CENTRE) == []
+    assert run([*CENTRE, 0.1, *CENTRE, 9.0, *CENTRE]) == []
