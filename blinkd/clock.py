@@ -2,6 +2,8 @@
 
 import ctypes
 import time
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,16 +41,25 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks. A wrong clock is never refused, only said: a Pi without a battery boots in the past."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], datetime] | None = None,
+        disciplined: Callable[[], bool] | None = None,
+        boot_id_file: Path = BOOT_ID_FILE,
+    ) -> None:
+        """Ask the machine, or what a test puts in its place: the wall time (aware), whether something keeps it right, the boot's id."""
+        self._wall = wall or (lambda: datetime.now(UTC))
+        self._disciplined = disciplined or _disciplined
         try:
-            self._boot_id = BOOT_ID_FILE.read_text(encoding="ascii").strip()
+            self._boot_id = boot_id_file.read_text(encoding="ascii").strip()
         except OSError:
-            self._boot_id = "unknown"
+            # one that no other process has, so that boot times of two boots are never compared
+            self._boot_id = f"unknown-{uuid.uuid4()}"
 
     def now(self) -> Instant:
         """The present."""
-        utc = datetime.now(UTC)
-        trusted = utc >= BUILT and (TIMESYNC_MARK.exists() or _kernel_synchronised())
+        utc = self._wall().astimezone(UTC)
+        trusted = utc >= BUILT and self._disciplined()
         return Instant(utc, time.clock_gettime(time.CLOCK_BOOTTIME), self._boot_id, "synced" if trusted else "unsynced")
 
     def monotonic(self) -> float:
@@ -74,6 +85,10 @@ class ReplayClock:
     def monotonic(self) -> float:
         """The position."""
         return self.elapsed
+
+
+def _disciplined() -> bool:
+    return TIMESYNC_MARK.exists() or _kernel_synchronised()
 
 
 def _kernel_synchronised() -> bool:

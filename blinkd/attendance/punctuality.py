@@ -1,7 +1,7 @@
 """ON_TIME or LATE, and IN or OUT: pure functions of local time."""
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from blinkd.attendance.punch import Direction, Punctuality
@@ -18,16 +18,19 @@ class Judgement:
 def judge(utc: datetime, direction: Direction, zone: ZoneInfo, shift_start: time, grace_min: int) -> Judgement:
     """Judge a punch at an aware time against the start of the shift on that local day; only a check-in can be late.
 
-    The difference is taken in real minutes, so that it is right on the two days a year when the clocks change.
+    The grace ends with its last minute's full stroke: at 09:10:00 a check-in with ten minutes' grace is ON_TIME, any moment later it is
+    LATE, and minutes_late counts the whole minutes since the start (10 at 09:10:01). The difference is taken in real time, so that it is
+    right on the two days a year when the clocks change.
     """
     if direction is Direction.CHECK_OUT:
         return Judgement(Punctuality.ON_TIME, 0)
     local = utc.astimezone(zone)
     start = datetime.combine(local.date(), shift_start, tzinfo=zone)
-    late = (utc.timestamp() - start.timestamp()) / 60
-    if late <= grace_min:
+    # both in UTC first: Python subtracts times of one zone as the wall shows them
+    late = utc.astimezone(UTC) - start.astimezone(UTC)
+    if late <= timedelta(minutes=grace_min):
         return Judgement(Punctuality.ON_TIME, 0)
-    return Judgement(Punctuality.LATE, int(late))
+    return Judgement(Punctuality.LATE, late // timedelta(minutes=1))
 
 
 def next_direction(last: tuple[Direction, datetime] | None, utc: datetime, zone: ZoneInfo) -> Direction:

@@ -1,5 +1,6 @@
 """Templates at rest: AES-256-GCM, each sealed to its record, under a key that systemd hands over or that lies in the state folder."""
 
+import contextlib
 import os
 import secrets
 import stat
@@ -9,7 +10,7 @@ import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from blinkd.errors import KeyMissing
+from blinkd.errors import KeyMissing, StoreError
 from blinkd.vision.face import Embedding
 
 CREDENTIAL = "blinkd-template-key"  # name of the systemd credential
@@ -48,19 +49,25 @@ class TemplateCipher:
 def load_key(state_dir: Path, *, create: bool) -> bytes:
     """Return the key: the systemd credential when there is one, else template.key in the state folder, made when `create` says so.
 
-    Raises KeyMissing when it is missing, torn, or readable by others.
+    Raises KeyMissing when it is missing, torn, readable by others or not readable at all, StoreError when a new one cannot be written.
     """
     folder = os.environ.get(CREDENTIALS_VARIABLE)
-    if folder and (credential := Path(folder) / CREDENTIAL).exists():
-        return _checked(credential, credential.read_bytes())
+    credential = Path(folder) / CREDENTIAL if folder else None
     path = state_dir / KEY_FILE
-    if not path.exists():
-        if not create:
-            raise KeyMissing(f"{path}: the key of the stored templates is missing; put it back from the backup, or enrol everybody again")
-        _write_new(path, secrets.token_bytes(KEY_BYTES))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyMissing(f"{path}: readable by others; run: chmod 600 {path}")
-    return _checked(path, path.read_bytes())
+    try:
+        if credential is not None and credential.exists():
+            return _checked(credential, credential.read_bytes())
+        if not path.exists():
+            if not create:
+                raise KeyMissing(
+                    f"{path}: the key of the stored templates is missing; put it back from the backup, or enrol everybody again"
+                )
+            _write_new(path, secrets.token_bytes(KEY_BYTES))
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyMissing(f"{path}: readable by others; run: chmod 600 {path}")
+        return _checked(path, path.read_bytes())
+    except OSError as error:
+        raise KeyMissing(f"{error.filename or path}: cannot be read: {error.strerror}; check its owner and mode") from None
 
 
 def _checked(path: Path, key: bytes) -> bytes:
@@ -70,25 +77,35 @@ def _checked(path: Path, key: bytes) -> bytes:
 
 
 def _write_new(path: Path, key: bytes) -> None:
-    """Create the file whole or not at all; if another process was faster, its key stays."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Create the file whole or not at all; if another process was faster, its key stays. Raises StoreError."""
+    # a random name: a process number comes again (in a container it is always the same), and a crash leaves the file behind
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        os.write(descriptor, key)
+        try:
+            _write_synced(partial, key)
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(partial)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}; free some space and check the owner of {path.parent}") from None
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, which Path cannot open
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
-    finally:
-        partial.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _bound(*parts: str) -> bytes:

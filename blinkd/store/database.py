@@ -1,35 +1,33 @@
 """The terminal's database: opened with care, checked before it is trusted, never overwritten."""
 
+import fcntl
 import logging
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import peewee
 
+from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher, load_key
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
+from blinkd.store.connection import SIDE_FILES, Damaged, open_for_reading, open_for_writing
+from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
+from blinkd.store.lock import daemon_of
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
-from blinkd.store.schema import migrate, newest_version, version_of
 from blinkd.store.tables import tables
 
 DATABASE_FILE = "blinkd.db"
-SIDE_FILES = ("", "-wal", "-shm")
+REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
 
 log = logging.getLogger(__name__)
-
-
-class _Corrupt(Exception):
-    """What is in the file is no sound database."""
 
 
 class Store:
@@ -41,31 +39,30 @@ class Store:
         self._key: bytes | None = None
         self.path = path
         bound = tables(database)
-        self.people = PeopleRepository(bound, self._cipher, self.transaction)
-        self.book = BookRepository(database, bound, self.transaction)
-        self.preferences = PreferencesRepository(bound)
+        self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
+        self.book = BookRepository(database, bound, self.transaction, self.reading)
+        self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
 
     @classmethod
     def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False) -> "Store":
         """Open the database of a state folder, making both when they are missing.
 
-        A database that is not sound is set aside under another name and a new one begun, so that the door's log goes on; with
-        `read_only` it is left where it is and StoreError raised. Raises StoreError too for a newer schema, a folder or disk that cannot
-        be written, and a file that is locked for longer than the settings allow. A transient error never counts as corruption.
+        A database that is not sound is set aside under another name and a new one begun, so that the door's log goes on. Raises
+        StoreError for a newer schema, a folder or disk that cannot be written, a file that is locked for longer than the settings
+        allow, and damage under a running daemon. A transient error never counts as corruption.
+
+        With `read_only` nothing is made or changed: a missing database looks empty, an older schema and a folder that may not be
+        written are read through a copy in memory, and a damaged database is left where it is and StoreError raised.
         """
         path = state_dir / DATABASE_FILE
+        if read_only:
+            return cls._open_read_only(path, state_dir, settings)
         make_folder(state_dir)
         try:
             return cls._open(path, state_dir, settings)
-        except _Corrupt as damage:
-            if read_only:
-                raise StoreError(
-                    f"{path}: damaged ({damage}); the daemon, or any command that writes, sets it aside and begins a new one; "
-                    "restore a backup to keep what it held"
-                ) from None
-            aside = _set_aside(path)
-            log.error("%s: damaged (%s); set aside as %s and a new database begun; restore a backup if there is one", path, damage, aside)
-            return cls._open(path, state_dir, settings)
+        except Damaged:
+            with _repairing(state_dir):
+                return cls._repair(path, state_dir, settings)
 
     @classmethod
     @contextmanager
@@ -83,44 +80,56 @@ class Store:
             raise StoreError(
                 f"{path}: cannot be opened for writing: {error.strerror}; check owner, mode and mount of the state folder"
             ) from None
-        database = peewee.SqliteDatabase(
-            str(path),
-            pragmas={
-                "busy_timeout": settings.busy_timeout_ms,  # first: the others may have to wait
-                "journal_mode": "wal",
-                "synchronous": "full",  # a punch is announced only when it is on the disk
-                "foreign_keys": 1,
-                "secure_delete": 1,  # what is deleted is overwritten
-            },
-            thread_safe=False,
-        )
         try:
-            database.connect()
-            _check(database)
-            version = version_of(database)
-            if version > newest_version():
+            return cls(open_for_writing(path, settings), path, state_dir)
+        except DATABASE_ERRORS as error:
+            if is_damage(error):
+                raise Damaged(str(error)) from None
+            raise StoreError(explain(path, error)) from None
+
+    @classmethod
+    def _repair(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+        try:
+            return cls._open(path, state_dir, settings)  # again, under the lock: another process may have been faster
+        except Damaged as damage:
+            if (holder := daemon_of(state_dir)) is not None and holder != os.getpid():
+                # it would go on writing into the renamed file
                 raise StoreError(
-                    f"{path}: written by a newer blinkd (schema {version}, this one knows {newest_version()}); install that version again"
-                )
-            migrate(database, str(path))
-        except (peewee.PeeweeException, sqlite3.Error) as error:
-            database.close()
-            if _is_damage(error):
-                raise _Corrupt(str(error)) from None
-            raise StoreError(_explain(path, error)) from None
-        except (StoreError, _Corrupt):
-            database.close()
-            raise
-        return cls(database, path, state_dir)
+                    f"{path}: damaged ({damage}) while blinkd (process {holder}) works on it; restart the daemon, which sets it aside"
+                ) from None
+            aside = _set_aside(path)
+            log.error("%s: damaged (%s); set aside as %s and a new database begun; restore a backup if there is one", path, damage, aside)
+            return cls._open(path, state_dir, settings)
+
+    @classmethod
+    def _open_read_only(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+        remedy = "the daemon, or any command that writes, sets it aside and begins a new one; restore a backup to keep what it held"
+        try:
+            return cls(open_for_reading(path, settings), path, state_dir)
+        except Damaged as damage:
+            raise StoreError(f"{path}: damaged ({damage}); {remedy}") from None
+        except DATABASE_ERRORS as error:
+            raise StoreError(f"{path}: damaged ({error}); {remedy}" if is_damage(error) else explain(path, error)) from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything within is on disk when it ends, or nothing of it. Raises StoreError when the disk does not take it."""
-        try:
-            with self._database.atomic("IMMEDIATE") if not self._database.in_transaction() else self._database.atomic():
+        """Everything within is on disk when it ends, or nothing of it; one within another joins it.
+
+        Raises StoreError when the disk does not take it.
+        """
+        if self._database.in_transaction():
+            with named(self.path):
                 yield
-        except (peewee.OperationalError, peewee.DatabaseError, sqlite3.Error) as error:
-            raise StoreError(_explain(self.path, error)) from error
+            return
+        # IMMEDIATE takes the write lock at the start, where waiting for it is safe
+        with named(self.path), self._database.atomic("IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """For what only reads: raises StoreError when the database cannot be read."""
+        with named(self.path):
+            yield
 
     def close(self) -> None:
         """Close the database; may be called twice."""
@@ -139,6 +148,11 @@ class Store:
             self._key = load_key(self._state_dir, create=may_create)
         return TemplateCipher(self._key)
 
+    def _forget(self) -> None:
+        """Empty the write-ahead log, which still holds what has just been deleted. Another reader may delay it: then the next one does it."""
+        with named(self.path):
+            self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
 
 def make_folder(state_dir: Path) -> None:
     """Make the state folder, closed to others, if it is missing. Raises StoreError."""
@@ -150,40 +164,33 @@ def make_folder(state_dir: Path) -> None:
         ) from None
 
 
-def _check(database: peewee.SqliteDatabase) -> None:
-    found = database.execute_sql("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _Corrupt(str(found))
-    if foreign := database.execute_sql("PRAGMA foreign_key_check").fetchone():
-        raise _Corrupt(f"a row of table {foreign[0]} refers to nothing")
+@contextmanager
+def _repairing(state_dir: Path) -> Iterator[None]:
+    """One process at a time: a second one must not set aside what the first has just begun anew."""
+    try:
+        descriptor = os.open(state_dir / REPAIR_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{state_dir / REPAIR_FILE}: cannot be opened: {error.strerror}; free some space and check the owner") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename the file and its companions; a name that is taken is never used again."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for number in range(1000):
-        aside = path.with_name(f"{path.name}.corrupt-{stamp}" + (f"-{number}" if number else ""))
-        if not aside.exists():
-            break
-    for suffix in SIDE_FILES:
-        old = path.with_name(path.name + suffix)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + suffix))
+    """Rename the file and its companions; a name that is taken is never used again. Raises StoreError."""
+    stamp = SystemClock().now().utc.strftime("%Y%m%dT%H%M%SZ")
+    number, aside = 0, path.with_name(f"{path.name}.corrupt-{stamp}")
+    while any(aside.with_name(aside.name + suffix).exists() for suffix in SIDE_FILES):
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    try:
+        # the database first: SQLite throws away a log that it finds beside an empty database, so a crash in between does no harm
+        for suffix in SIDE_FILES:
+            old = path.with_name(path.name + suffix)
+            if old.exists():
+                old.rename(aside.with_name(aside.name + suffix))
+    except OSError as error:
+        raise StoreError(f"{path}: damaged, and cannot be set aside: {error.strerror}; check the owner of {path.parent}") from None
     return aside
-
-
-def _is_damage(error: Exception) -> bool:
-    """SQLITE_CORRUPT and SQLITE_NOTADB; never a lock, a full disk or an I/O error."""
-    text = str(error).lower()
-    return "malformed" in text or "not a database" in text
-
-
-def _explain(path: Path, error: Exception) -> str:
-    text = str(error).lower()
-    if "full" in text:
-        return f"{path}: the disk is full; nothing was recorded: free some space"
-    if "readonly" in text or "read-only" in text:
-        return f"{path}: the state folder is read-only; nothing was recorded: check the mount and the owner of {path.parent}"
-    if "locked" in text or "busy" in text:
-        return f"{path}: another process holds the database for too long; nothing was recorded: try again"
-    return f"{path}: {error}; nothing was recorded: check the disk"

@@ -1,5 +1,6 @@
 """One daemon a state folder."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -32,8 +33,10 @@ class StateLock:
             raise StateBusy(
                 f"{self._path.parent}: another blinkd (process {holder}) works on this state folder; stop it, or give this one another state_dir"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        # the number only helps whoever finds the lock taken: a disk too full for it must not keep the door shut
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
         return self
 
@@ -42,3 +45,19 @@ class StateLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def daemon_of(state_dir: Path) -> int | None:
+    """The process that holds the lock of a state folder: None when nobody does, 0 when its number cannot be read."""
+    try:
+        descriptor = os.open(state_dir / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(descriptor, 32).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(descriptor)
+    return None

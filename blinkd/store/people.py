@@ -5,18 +5,21 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from peewee import SQL, IntegrityError, fn
 
 from blinkd.attendance.punch import PersonStatus
+from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.errors import EnrolmentRefused, UnknownPerson
+from blinkd.store.book import Guard
 from blinkd.vision.face import Embedding
 
 ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LONGEST_NAME = 200  # characters
+JOINERS = "\u200c\u200d"  # Persian and the scripts of India spell with them, and emoji of several people are joined by the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class NewTemplate(Protocol):
 def clean_name(name: str) -> str:
     """Return the name with runs of white space (line breaks too) as one blank, in Unicode's composed form.
 
-    Quotes, emoji and every script are kept. Raises EnrolmentRefused(bad_name) for an empty or overlong one, and for characters that
-    do not show or turn the reading direction of what follows.
+    Quotes, emoji and every script are kept. Raises EnrolmentRefused(bad_name) for an empty or overlong one, for one of which nothing
+    shows, and for characters that do not show or turn the reading direction of what follows.
     """
     cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
     if not cleaned:
@@ -66,19 +69,38 @@ def clean_name(name: str) -> str:
     if len(cleaned) > LONGEST_NAME:
         raise EnrolmentRefused("bad_name", f"the name has {len(cleaned)} characters; shorten it to {LONGEST_NAME}")
     for character in cleaned:
-        joins_emoji = character in "\u200d\ufe0f"
-        if unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or (unicodedata.category(character) == "Cf" and not joins_emoji):
+        if _hides(character):
             raise EnrolmentRefused("bad_name", f"the name holds the invisible character U+{ord(character):04X}; leave it out")
+    if all(unicodedata.category(character)[0] in "MCZ" for character in cleaned):
+        raise EnrolmentRefused("bad_name", "nothing of the name shows: it holds marks and joiners only; give --name with letters")
     return cleaned
+
+
+def _hides(character: str) -> bool:
+    """Whether it is a control, half of a surrogate pair, private, no character at all, or a format character that spelling does not need."""
+    category, code = unicodedata.category(character), ord(character)
+    if category == "Cn":
+        # not yet known to this Python is allowed (new emoji), never to be one is not
+        return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return category in ("Cc", "Cs", "Co") or (category == "Cf" and character not in JOINERS)
 
 
 class PeopleRepository:
     """Everything on people goes through here; each call is one transaction."""
 
-    def __init__(self, tables: Any, cipher: Callable[[bool], TemplateCipher], guard: Callable[[], Any]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        tables: Any,  # noqa: ANN401
+        cipher: Callable[[bool], TemplateCipher],
+        guard: Guard,
+        reading: Guard,
+        forget: Callable[[], None],
+    ) -> None:
         self._tables = tables
         self._cipher = cipher  # called with whether a missing key may be made
         self._guard = guard
+        self._reading = reading
+        self._forget = forget  # called when something deleted must leave the files too
 
     def find(self, person_id: str) -> Person | None:
         """The person with that id, or None."""
@@ -141,34 +163,38 @@ class PeopleRepository:
         with self._guard():
             person = self.get(person_id)
             self._tables.people.delete().where(self._tables.people.id == person_id).execute()
+        self._forget()
         return person.templates
 
     def templates(self, model_id: str) -> Iterator[Template]:
         """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""
         table = self._tables.templates
         cipher: TemplateCipher | None = None
-        for row in table.select().where(table.model_id == model_id).order_by(SQL("rowid")).iterator():
-            cipher = cipher or self._cipher(False)
-            yield Template(row.person_id, cipher.open(row.id, row.person_id, row.model_id, bytes(row.sealed)))
+        with self._reading():
+            for row in table.select().where(table.model_id == model_id).order_by(SQL("rowid")).iterator():
+                cipher = cipher or self._cipher(False)
+                yield Template(row.person_id, cipher.open(row.id, row.person_id, row.model_id, bytes(row.sealed)))
 
     def count_templates(self) -> int:
         """Of all models."""
-        return int(self._tables.templates.select().count())
+        with self._reading():
+            return int(self._tables.templates.select().count())
 
     def everything(self, person_id: str) -> dict[str, Any]:
         """All that is stored on one person but the template vectors, as JSON values."""
         person = self.get(person_id)
         templates, punches, scans = self._tables.templates, self._tables.punches, self._tables.scans
         kept = [templates.id, templates.model_id, templates.quality, templates.source, templates.created_at]
-        return {
-            "id": person.id,
-            "name": person.name,
-            "status": person.status.value,
-            "enrolled_at": person.enrolled_at.isoformat(),
-            "templates": list(templates.select(*kept).where(templates.person_id == person_id).dicts()),
-            "punches": list(punches.select().where(punches.person_id == person_id).order_by(punches.seq).dicts()),
-            "scans": list(scans.select().where(scans.person_id == person_id).order_by(scans.seq).dicts()),
-        }
+        with self._reading():
+            return {
+                "id": person.id,
+                "name": person.name,
+                "status": person.status.value,
+                "enrolled_at": person.enrolled_at.isoformat(),
+                "templates": list(templates.select(*kept).where(templates.person_id == person_id).dicts()),
+                "punches": list(punches.select().where(punches.person_id == person_id).order_by(punches.seq).dicts()),
+                "scans": list(scans.select().where(scans.person_id == person_id).order_by(scans.seq).dicts()),
+            }
 
     def _seal(self, person_id: str, model_id: str, templates: Sequence[NewTemplate]) -> None:
         cipher = self._cipher(self.count_templates() == 0)
@@ -191,11 +217,14 @@ class PeopleRepository:
         query = people.select(people, count.alias("templates")).order_by(people.name, people.id)
         if where is not None:
             query = query.where(where)
-        return [
-            Person(row["id"], row["name"], PersonStatus(row["status"]), datetime.fromisoformat(row["enrolled_at"]), int(row["templates"]))
-            for row in query.dicts()
-        ]
+        with self._reading():
+            return [
+                Person(
+                    row["id"], row["name"], PersonStatus(row["status"]), datetime.fromisoformat(row["enrolled_at"]), int(row["templates"])
+                )
+                for row in query.dicts()
+            ]
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat()
+    return SystemClock().now().utc.isoformat()

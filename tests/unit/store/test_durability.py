@@ -1,0 +1,149 @@
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blinkd.clock import ReplayClock
+from blinkd.settings import StoreSettings
+from blinkd.store.database import DATABASE_FILE, Store
+from tests.unit.store.stores import MODEL, QUICK, open_store, punch, rows, sample
+
+KILLS = 15
+PUNCHING = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from blinkd.attendance.clerk import Clerk
+from blinkd.clock import SystemClock
+from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
+from blinkd.store.database import Store
+with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
+    clerk = Clerk(store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), SystemClock())
+    while True:
+        print(clerk.attend("E-1", 0.7, {}).id, flush=True)
+"""
+
+
+def _pragma(store: Store, name: str) -> object:
+    database: Any = store._database
+    return database.execute_sql(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_each_new_connection_has_the_settings_that_make_a_punch_last(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Store.open(tmp_path, StoreSettings(busy_timeout_ms=1234)) as store:
+            found = {
+                name: _pragma(store, name) for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+            }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 1234}
+
+
+def test_an_old_database_gets_them_too(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / DATABASE_FILE).close()
+    with open_store(tmp_path) as store:
+        assert _pragma(store, "journal_mode") == "wal"
+
+
+def test_files_and_folder_are_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    before = os.umask(0)
+    try:
+        with open_store(folder) as store:
+            store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+            names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert names == dict.fromkeys(("blinkd.db", "blinkd.db-wal", "blinkd.db-shm", "template.key"), 0o600)
+
+
+def test_a_committed_punch_is_visible_to_another_connection_at_once(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.book.append_punch(punch(1))
+        assert rows(tmp_path, "SELECT seq FROM punches") == [(1,)]
+
+
+@pytest.mark.slow
+def test_every_acknowledged_punch_survives_kill_9(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.people.enrol("E-1", "Ann", MODEL, [])
+    chance = random.Random(7)
+    acknowledged: list[str] = []
+    for _ in range(KILLS):
+        with subprocess.Popen([sys.executable, "-c", PUNCHING, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            acknowledged += [child.stdout.readline().strip() for _ in range(chance.randrange(1, 30))]
+            child.kill()
+            acknowledged += [line.strip() for line in child.stdout if line.endswith("\n")]
+    assert len(acknowledged) >= KILLS
+    with open_store(tmp_path) as store:
+        assert _pragma(store, "integrity_check") == "ok"
+        punches = list(store.book.punches())
+        assert set(acknowledged) <= {row.id for row in punches}
+        assert [row.seq for row in punches] == list(range(1, len(punches) + 1))
+        assert len(list(store.book.scans())) == len(store.book.pending(10**6)) == len(punches)
+    assert not list(tmp_path.glob("*.corrupt-*"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE punches SET utc = '2020'",
+        "UPDATE punches SET seq = 9",
+        "UPDATE punches SET rowid = 9",
+        "UPDATE punches SET oid = 9, sync = 'SYNCED'",
+        "UPDATE punches SET person_id = person_id",
+        "UPDATE OR REPLACE punches SET status = 'CHECK_OUT'",
+        "DELETE FROM punches",
+        "INSERT OR REPLACE INTO punches SELECT * FROM punches",
+        "REPLACE INTO punches SELECT seq + 5, id, person_id, utc, boot_s, boot_id, clock, status, punctuality, 7, terminal, similarity, sync"
+        " FROM punches",
+        "INSERT INTO punches SELECT * FROM punches WHERE true ON CONFLICT (seq) DO UPDATE SET minutes_late = 7",
+        "UPDATE punches SET sync = 'LOST'",
+        "UPDATE scan_log SET reason = 'other'",
+        "UPDATE scan_log SET rowid = 9",
+        "DELETE FROM scan_log",
+        "INSERT OR REPLACE INTO scan_log SELECT * FROM scan_log",
+    ],
+)
+def test_punches_and_scan_log_only_grow(tmp_path: Path, sql: str) -> None:
+    with open_store(tmp_path) as store:
+        store.book.append_punch(punch(1))
+        _scan(store)
+    every = "SELECT *, 0 FROM punches UNION ALL SELECT *, 0, 0, 0, 0 FROM scan_log"
+    before = rows(tmp_path, every)
+    assert len(before) == 2
+    raw = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)  # another program, without our settings
+    try:
+        with pytest.raises(sqlite3.IntegrityError):
+            raw.execute(sql)
+    finally:
+        raw.close()
+    assert rows(tmp_path, every) == before
+
+
+def _scan(store: Store) -> None:
+    store.book.append_scan(ReplayClock(punch(1).utc).now(), "refused", "not_live", "E-1", 0.5, {"frames": 3})
+
+
+def test_the_sync_column_may_change(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.book.append_punch(punch(1))
+    raw = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
+    raw.execute("UPDATE punches SET sync = 'SYNCED'")
+    raw.close()
+    with Store.open(tmp_path, QUICK, read_only=True) as store:
+        assert next(store.book.punches()).sync == "SYNCED"
+
+
+def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.close()
+    store.close()
+    assert {file.name for file in tmp_path.iterdir()} == {DATABASE_FILE}
