@@ -39,7 +39,7 @@ def read_picture(path: Path) -> Image:
     """Return uint8 (H, W, 3) BGR, turned upright by its EXIF orientation; larger pictures come shrunk to at most 12 megapixels.
 
     Grey, 16-bit, CMYK, palette and transparent pictures are converted (transparency onto white). A JPEG is decoded at a reduced scale, so
-    its memory is bounded by the result; other kinds are decoded whole once. Raises MediaError naming file and remedy for what is missing,
+    its memory is bounded by the result; other kinds are decoded whole (4 bytes a pixel, twice that with transparency). Raises MediaError naming file and remedy for what is missing,
     empty, truncated, no picture, or claims more than 100 megapixels.
     """
     file_size(path, "a picture")
@@ -86,7 +86,8 @@ def _to_bgr(picture: Pillow.Image) -> Image:
         flat = Pillow.alpha_composite(Pillow.new("RGBA", flat.size, "white"), flat)
     if turn is not None:
         flat = flat.transpose(turn)
-    return np.ascontiguousarray(np.asarray(flat.convert("RGB"), np.uint8)[:, :, ::-1])
+    rgb = flat if flat.mode == "RGB" else flat.convert("RGB")
+    return np.ascontiguousarray(np.asarray(rgb, np.uint8)[:, :, ::-1])
 
 
 def _orientation(picture: Pillow.Image) -> int:
