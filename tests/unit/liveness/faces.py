@@ -21,9 +21,7 @@ def face(ear: float = 0.3, other_ear: float | None = None, jitter: float = 0.0, 
     for index, ratio, x in ((RIGHT_EYE_EAR, ear, 40.0), (LEFT_EYE_EAR, ear if other_ear is None else other_ear, 120.0)):
         width = 40.0
         half = ratio * width / 2
-        for point, (dx, dy) in zip(
-            index, ((0, 0), (13, -half), (27, -half), (width, 0), (27, half), (13, half)), strict=True
-        ):
+        for point, (dx, dy) in zip(index, ((0, 0), (13, -half), (27, -half), (width, 0), (27, half), (13, half)), strict=True):
             shape[point] = (x + dx, 80 + dy, 0)
     shape[10], shape[152] = (100, 0, 0), (100, SIDE, 0)
     shape[NOSE_TIP] = (SIDE * yaw_ratio / (1 + yaw_ratio), 110, 0)
