@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality, SyncState, TurnedAway
@@ -58,7 +59,7 @@ class Clerk:
             if refusal is not None:
                 self._book.append_scan(now, "refused", refusal.reason, person_id, similarity, evidence)
                 return refusal
-            direction = next_direction(None if last is None else (last.status, last.utc), now.utc, self._zone)
+            direction = next_direction(None if last is None else (last.status, _when(last, now)), now.utc, self._zone)
             punch = self._punch(person_id, similarity, now, direction)
             self._book.append_punch(punch)
             self._book.append_scan(now, "accepted", None, person_id, similarity, {**evidence, "punch": punch.id})
@@ -94,3 +95,14 @@ class Clerk:
         """
         since = now.boot_s - last.boot_s if now.boot_id == last.boot_id else (now.utc - last.utc).total_seconds()
         return 0 <= since < self._settings.min_interval_s
+
+
+def _when(last: Punch, now: Instant) -> datetime:
+    """When the last punch was, on the wall clock as it stands now.
+
+    A Pi without a battery writes the morning's check-in with a time of 1970 and gets the right time later in the same boot; the boot
+    clock, which nobody sets, still tells that both are of one day.
+    """
+    if now.boot_id != last.boot_id or now.boot_s < last.boot_s:
+        return last.utc
+    return now.utc - timedelta(seconds=now.boot_s - last.boot_s)

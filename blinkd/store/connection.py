@@ -26,7 +26,7 @@ class Damaged(Exception):
 
 
 class Database(peewee.SqliteDatabase):
-    """peewee's, with a rollback that may come after SQLite's own: on a full disk SQLite rolls back by itself before it reports."""
+    """peewee's, but once closed it stays closed, and a rollback may come after SQLite's own: on a full disk it does that before it reports."""
 
     def rollback(self) -> None:
         """End the transaction without its writes."""
@@ -50,6 +50,7 @@ def open_for_writing(path: Path, settings: StoreSettings) -> peewee.SqliteDataba
             "secure_delete": 1,  # what is deleted is overwritten
         },
         thread_safe=False,
+        autoconnect=False,
     )
     try:
         database.connect()
@@ -134,6 +135,7 @@ def _open_read_only(path: Path, settings: StoreSettings) -> peewee.SqliteDatabas
         uri=True,
         pragmas={"busy_timeout": settings.busy_timeout_ms, "foreign_keys": 1},
         thread_safe=False,
+        autoconnect=False,
     )
     try:
         database.connect()
@@ -146,7 +148,7 @@ def _open_read_only(path: Path, settings: StoreSettings) -> peewee.SqliteDatabas
 
 
 def _copy_in_memory(source: peewee.SqliteDatabase | None, path: Path) -> peewee.SqliteDatabase:
-    memory: peewee.SqliteDatabase = Database(IN_MEMORY, pragmas={"foreign_keys": 1}, thread_safe=False)
+    memory: peewee.SqliteDatabase = Database(IN_MEMORY, pragmas={"foreign_keys": 1}, thread_safe=False, autoconnect=False)
     try:
         memory.connect()
         if source is not None:

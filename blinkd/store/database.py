@@ -37,6 +37,7 @@ class Store:
         self._database = database
         self._state_dir = state_dir
         self._key: bytes | None = None
+        self._data_version: int | None = None
         self.path = path
         bound = tables(database)
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
@@ -131,6 +132,13 @@ class Store:
         with named(self.path):
             yield
 
+    def changed_elsewhere(self) -> bool:
+        """Whether another connection has written since the last call; the first call says no. Raises StoreError."""
+        with self.reading():
+            version = int(self._database.execute_sql("PRAGMA data_version").fetchone()[0])
+        before, self._data_version = self._data_version, version
+        return before is not None and before != version
+
     def close(self) -> None:
         """Close the database; may be called twice."""
         self._database.close()
@@ -149,9 +157,18 @@ class Store:
         return TemplateCipher(self._key)
 
     def _forget(self) -> None:
-        """Empty the write-ahead log, which still holds what has just been deleted. Another reader may delay it: then the next one does it."""
-        with named(self.path):
-            self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Empty the write-ahead log, which still holds what has just been deleted.
+
+        What was deleted is deleted, so this raises nothing: while somebody reads, the log stays, and a warning says so.
+        """
+        try:
+            busy = self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except DATABASE_ERRORS as error:  # a read of our own that has not ended
+            busy = str(error)
+        if busy:
+            log.warning(
+                "%s: deleted, but %s-wal still holds it while another command reads; restart the daemon to empty it", self.path, self.path
+            )
 
 
 def make_folder(state_dir: Path) -> None:

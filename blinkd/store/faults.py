@@ -62,3 +62,5 @@ def named(path: Path) -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         raise StoreError(explain(path, error)) from error
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise StoreError(f"{error.object!r} is no text that can be looked up or stored; write it in UTF-8") from None
