@@ -4,18 +4,19 @@ import contextlib
 import json
 import logging
 import os
-import tempfile
 import threading
+import time
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from blinkd.attendance.clerk import Clerk
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.capture.motion import MotionGate
 from blinkd.clock import Clock, SystemClock
-from blinkd.errors import ConfigError
+from blinkd.errors import ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Bands
@@ -29,11 +30,15 @@ from blinkd.store.database import Store, make_folder
 from blinkd.store.lock import StateLock
 from blinkd.vision.analysis import FaceAnalyser
 from blinkd.vision.embedder import Embedder, open_embedder
+from blinkd.vision.face import Embedding
 from blinkd.vision.reader import FaceReader
 
 log = logging.getLogger("blinkd")
 
+T = TypeVar("T")
+
 STATUS_FILE = "status.json"  # in the state folder, for doctor and people; replaced whole, never edited
+FOLLOW_S = 1.0  # between looks whether a command has changed the people
 FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
 
 
@@ -85,19 +90,26 @@ class Parts:
 
     def gallery(self, store: Store) -> Gallery:
         """Every template that the embedder in force has made; those of other models are left out, for spaces never mix."""
-        embedder = self.embedder
-        templates = store.people.templates(embedder.model_id)
-        return Gallery(embedder.dimension, ((template.person_id, template.vector) for template in templates))
+        return Gallery(self.embedder.dimension, self.templates(store))
+
+    def templates(self, store: Store) -> Iterator[tuple[str, Embedding]]:
+        """Person and vector of each template of the embedder in force."""
+        return ((template.person_id, template.vector) for template in store.people.templates(self.embedder.model_id))
 
     def register(self, store: Store) -> Register:
         """The way in for new people."""
         return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
 
-    def terminal(self, people: Store, book: Store, clock: Clock) -> Terminal:
-        """The main line: people are known from one store, attendance is written into another (the same one, but for a preview)."""
+    def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None) -> Terminal:
+        """The main line: people are known from one store, attendance is written into another (the same one, but for a preview).
+
+        gallery: given by whoever keeps it up to date while the terminal works; else built here.
+        """
         settings = self.settings
         clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
-        machine = SessionMachine(settings, self.reader, self.gallery(people), self.bands, clerk, people.people.name_of)
+        machine = SessionMachine(
+            settings, self.reader, self.gallery(people) if gallery is None else gallery, self.bands, clerk, people.people.name_of
+        )
         return Terminal(MotionGate(settings.motion), self.analyser.tracker(), machine)
 
 
@@ -111,32 +123,57 @@ class Daemon:
             raise ConfigError("liveness.require is 'none', which lets a photo in; run refuses it: set it to blink")
         self._settings = settings
         self._parts = Parts(settings)
+        self._trouble = ""  # the store's last complaint
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises StateBusy, StoreError, ModelError or ConfigError when it cannot begin."""
         settings = self._settings
         make_folder(settings.state_dir)
         with StateLock(settings.state_dir), self._parts.open_store() as store:
-            terminal = self._parts.terminal(store, store, SystemClock())
-            embedder = self._parts.embedder
+            embedder, gallery = self._parts.embedder, self._parts.gallery(store)
+            terminal = self._parts.terminal(store, store, SystemClock(), gallery)
             log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, len(store.people.all()))
             capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
             with contextlib.closing(capture):
                 capture.start()
-                self._loop(capture, terminal, stop)
+                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held))
             log.info("stopped")
 
-    def _loop(self, capture: LiveCapture, terminal: Terminal, stop: threading.Event) -> None:
-        after, last_t = -1, 0.0
+    def _loop(
+        self, capture: LiveCapture, terminal: Terminal, stop: threading.Event, gallery: Gallery, follow: Callable[[Gallery], None]
+    ) -> None:
+        after, last_t, looked = -1, 0.0, 0.0
         while not stop.is_set():
             frame = capture.latest(after, FRAME_WAIT_S)
-            if frame is None:
-                if capture.state.status == "lost":
-                    self._report(terminal.interrupt(last_t))
-                continue
-            after, last_t = frame.index, frame.t
-            self._report(terminal.process(frame))
-        self._report(terminal.interrupt(last_t))
+            if terminal.idle and time.monotonic() - looked >= FOLLOW_S:
+                self._carefully(follow, gallery)
+                looked = time.monotonic()
+            if frame is not None:
+                after, last_t = frame.index, frame.t
+                self._carefully(lambda taken: self._report(terminal.process(taken)), frame)
+            elif capture.state.status == "lost":
+                self._carefully(lambda t: self._report(terminal.interrupt(t)), last_t)
+        self._carefully(lambda t: self._report(terminal.interrupt(t)), last_t)
+
+    def _carefully(self, work: Callable[[T], None], given: T) -> None:
+        """A store that does not take a record lets nobody in, but must not end the daemon: it may have room again in a minute.
+
+        The session stays open meanwhile, so the next frame tries again. Said once for each new reason.
+        """
+        try:
+            work(given)
+        except (StoreError, KeyMissing) as error:
+            if str(error) != self._trouble:
+                log.error("%s", error)
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
+
+    def _follow(self, store: Store, gallery: Gallery) -> None:
+        """Take over what commands have changed: people enrolled or deleted while the daemon works."""
+        if store.changed_elsewhere():
+            gallery.replace(self._parts.templates(store))
+            log.info("people changed: %d templates", len(gallery))
 
     def _report(self, events: list[Event]) -> None:
         for event in events:
@@ -146,14 +183,17 @@ class Daemon:
 
     def _camera_changed(self, state: CameraState) -> None:
         log.log(logging.WARNING if state.status == "lost" else logging.INFO, "camera %s: %s", state.status, state.reason)
-        write_status(self._settings.state_dir, {"pid": os.getpid(), "camera": {"status": state.status, "reason": state.reason}})
+        write_status(
+            self._settings.state_dir,
+            {"pid": os.getpid(), "camera": {"status": state.status, "reason": state.reason, "attempts": state.attempts}},
+        )
 
 
 def write_status(state_dir: Path, status: dict[str, Any]) -> None:
     """Replace the status file; a full disk must not stop the door, so a failure is only logged."""
+    partial = state_dir / f".{STATUS_FILE}"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=state_dir, prefix=".status.", delete=False, encoding="utf-8") as file:
-            json.dump(status, file)
-        Path(file.name).replace(state_dir / STATUS_FILE)
+        partial.write_text(json.dumps(status), encoding="utf-8")
+        partial.replace(state_dir / STATUS_FILE)
     except OSError as error:
         log.warning("%s: cannot be written: %s", state_dir / STATUS_FILE, error.strerror)

@@ -41,6 +41,11 @@ class Gallery:
         """D of the embeddings."""
         return int(self._matrix.shape[1])
 
+    def replace(self, templates: Iterable[tuple[str, Embedding]]) -> None:
+        """Hold these templates and no others; if reading them fails, what was held stays."""
+        fresh = Gallery(self.dimension, templates)
+        self._matrix, self._owners = fresh._matrix, fresh._owners
+
     def add(self, person_id: str, embedding: Embedding) -> None:
         """Add one template, float32 (D,). Raises ValueError when its shape is another or it is not of unit length."""
         if embedding.shape != (self.dimension,):

@@ -22,6 +22,11 @@ class Terminal:
         """The session's state, for previews and status."""
         return self._machine.state
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is being looked at."""
+        return not self._machine.active
+
     def process(self, frame: Frame) -> list[Event]:
         """Take one frame; times never go back. While nothing moves and no session is open no network runs."""
         awake = self._gate.update(frame)

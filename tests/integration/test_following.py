@@ -1,0 +1,46 @@
+"""A daemon that is running takes over what a command in another process has changed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from blinkd.daemon import Daemon
+from blinkd.identity.gallery import Gallery
+from blinkd.settings import Settings
+from blinkd.store.database import Store
+
+ENROL = """
+import sys, numpy as np
+from pathlib import Path
+from types import SimpleNamespace
+from blinkd.settings import StoreSettings
+from blinkd.store.database import Store
+vector = np.eye(192, dtype=np.float32)[0]
+with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
+    store.people.enrol("a", "Ana", "mobilefacenet", [SimpleNamespace(embedding=vector, quality=1.0, source="test")])
+"""
+DELETE = """
+import sys
+from pathlib import Path
+from blinkd.settings import StoreSettings
+from blinkd.store.database import Store
+with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
+    store.people.delete("a")
+"""
+
+
+def test_people_enrolled_and_deleted_by_other_processes_reach_the_running_gallery(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path)
+    daemon, gallery = Daemon(settings), Gallery(192)
+    with Store.open(tmp_path, settings.store) as store:
+        daemon._follow(store, gallery)
+        subprocess.run([sys.executable, "-c", ENROL, str(tmp_path)], check=True)
+        daemon._follow(store, gallery)
+        best, _ = gallery.search(np.eye(192, dtype=np.float32)[0])
+        assert best is not None
+        assert best.person_id == "a"
+        subprocess.run([sys.executable, "-c", DELETE, str(tmp_path)], check=True)
+        daemon._follow(store, gallery)
+        assert len(gallery) == 0
