@@ -88,6 +88,7 @@ make_machine() { # root, user
     cp -a -- "$CACHE/$SUITE" "$root"
     give_network "$root"
     mount --bind /proc "$root/proc"
+    mount --bind /sys "$root/sys" # the processors are listed there
     mount --bind /dev "$root/dev"
     if [[ $user != root ]]; then
         chroot "$root" useradd --create-home --shell /bin/bash "$user"
@@ -136,7 +137,7 @@ run_verb() { # root, user, verb line, which run
 }
 
 MACHINE=''
-trap '[[ -z $MACHINE ]] || { umount -R "$MACHINE/root/proc" "$MACHINE/root/dev" && rm -rf --one-file-system -- "$MACHINE"; }' EXIT
+trap '[[ -z $MACHINE ]] || { umount -R "$MACHINE/root/proc" "$MACHINE/root/sys" "$MACHINE/root/dev" && rm -rf --one-file-system -- "$MACHINE"; }' EXIT
 TABLE=()
 bare_system "$CACHE/$SUITE"
 for user in "${USERS[@]}"; do
@@ -155,7 +156,7 @@ for user in "${USERS[@]}"; do
         TABLE+=("$user: FAULT: ${foreign#"$MACHINE/root"} belongs to another")
         FAILED=1
     fi
-    umount "$MACHINE/root/proc" "$MACHINE/root/dev"
+    umount "$MACHINE/root/proc" "$MACHINE/root/sys" "$MACHINE/root/dev"
     rm -rf --one-file-system -- "$MACHINE"
     MACHINE=''
 done
