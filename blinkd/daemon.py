@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,7 +98,12 @@ class Parts:
         return ((template.person_id, template.vector) for template in store.people.templates(self.embedder.model_id))
 
     def register(self, store: Store) -> Register:
-        """The way in for new people."""
+        """The way in for new people. Raises StoreError when so little space is free that punches must come first."""
+        free_mb, wanted_mb = shutil.disk_usage(self.settings.state_dir).free // 2**20, self.settings.store.min_free_mb
+        if free_mb < wanted_mb:
+            raise StoreError(
+                f"{self.settings.state_dir}: {free_mb} MB free, enrolment wants {wanted_mb} (store.min_free_mb); free some space"
+            )
         return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
 
     def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None) -> Terminal:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from blinkd.capture.frame import Frame
-from blinkd.daemon import Daemon, write_status
+from blinkd.daemon import Daemon, Parts, write_status
 from blinkd.errors import StoreError
 from blinkd.identity.gallery import Gallery
-from blinkd.settings import Settings
+from blinkd.settings import Settings, StoreSettings
+from blinkd.store.database import Store
 
 
 class Camera:
@@ -84,3 +85,10 @@ def test_a_status_file_that_cannot_be_written_is_only_logged(tmp_path: Path, cap
     write_status(tmp_path, {"a": 1})
     assert (tmp_path / "status.json").read_text() == '{"a": 1}'
     assert [one.name for one in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_enrolment_is_refused_when_punches_need_the_last_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(state_dir=tmp_path, store=StoreSettings(min_free_mb=50))
+    monkeypatch.setattr("blinkd.daemon.shutil.disk_usage", lambda folder: SimpleNamespace(free=49 * 2**20))  # noqa: ARG005
+    with Store.open(tmp_path, settings.store) as store, pytest.raises(StoreError, match="49 MB free"):
+        Parts(settings).register(store)
