@@ -70,7 +70,7 @@ class LiveCapture:
         """Begin with `start`.
 
         source_factory: makes a new source for every opening. on_state: told once per change, not per attempt, from the supervisor's thread;
-        it must not raise. clock: monotonic seconds.
+        what it raises is logged, and the camera goes on. clock: monotonic seconds.
         """
         self._factory = source_factory
         self._settings = settings
@@ -177,14 +177,16 @@ class LiveCapture:
         stall_s = self._settings.stall_timeout_s
         was_open = False
         while not self._closing.is_set():
+            alive = reader.alive  # asked first: once it has ended, every frame that it gave is seen below
             with self._changed:
-                self._changed.wait(WATCH_S)
+                if alive:
+                    self._changed.wait(WATCH_S)
                 now = self._clock()
                 silent, frozen, started, opened = now - self._arrived, now - self._same_since, reader.distinct > 0, self._newest is not None
             if opened and not was_open:
                 was_open = True
                 self._enter("open", reader.name)
-            if not reader.alive:
+            if not alive:
                 return _Loss(reader.failure or f"{reader.name}: its thread ended by an error of the program; see the log"), was_open
             if silent > (stall_s if started else max(stall_s, OPENING_S)):
                 what = "no frames any more" if started else "opens, but gives no frame"
@@ -249,4 +251,10 @@ class LiveCapture:
             self._told.add(reason)
         log.debug("camera %s: %s (attempt %d, next in %.1f s)", status, reason, attempts, next_try_in_s)
         if news:
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
             self._on_state(self.state)
+        except Exception:  # of whoever listens: supervision must go on, or a lost camera would stay lost
+            log.exception("camera: telling of its state failed")

@@ -55,9 +55,10 @@ class MotionGate:
         ratio = float(np.median(((small + LIFT) / (background + LIFT))[::2, ::2]))
         expected = np.clip((background + LIFT) * ratio - LIFT, 0, 255)
         changed = float(np.mean(np.abs(small - expected) > self._settings.pixel_delta))
-        if changed > self._settings.area_fraction:
+        lamp = changed > LIGHT_SHARE or not 1 / LIGHT_RATIO < ratio < LIGHT_RATIO
+        if lamp or changed > self._settings.area_fraction:
             self._wake(t)
-        if changed > LIGHT_SHARE or not 1 / LIGHT_RATIO < ratio < LIGHT_RATIO:
+        if lamp:
             self._background = small  # learn the new light at once; whoever moves in it shows in the next frame
             return
         share = 1 - np.exp(-max(0.0, t - self._t) / ADAPT_S)

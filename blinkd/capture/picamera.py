@@ -30,7 +30,7 @@ class PiCamera:
         self.close()
         try:
             from picamera2 import Picamera2  # noqa: PLC0415  exists on Raspberry Pi OS only
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # OSError: a library that it needs is broken
             raise CameraLost(
                 f"picamera2: cannot be imported ({error}); apt install python3-picamera2 (Raspberry Pi OS) and make the virtual environment "
                 "with --system-site-packages, or set camera.driver to v4l2"

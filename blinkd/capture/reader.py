@@ -7,6 +7,7 @@ it still delivers is ignored by whoever gets it, and it closes the source when t
 import threading
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 from blinkd.capture.frame import Frame, FrameSource, Image
@@ -64,6 +65,9 @@ class Reader:
             self._read_on()
         except (CameraLost, MediaError, ConfigError) as error:
             failure = str(error)
+        except (OSError, cv2.error) as error:  # a driver's own; the text may hold an address with a password, so only its kind is told
+            kind = "in OpenCV" if isinstance(error, cv2.error) else type(error).__name__
+            failure = f"{self.name}: the driver failed ({kind}); check cable, power and network"
         finally:
             if self.source is not None:
                 self.source.close()

@@ -1,13 +1,16 @@
 import itertools
 import threading
 import time
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from blinkd.capture import live
+from blinkd.capture.factory import open_source
 from blinkd.capture.frame import Frame, FrameSource
-from blinkd.capture.live import LiveCapture
+from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.capture.reader import same
 from blinkd.errors import CameraLost, MediaError
 from blinkd.settings import CameraSettings
@@ -296,6 +299,72 @@ def test_an_error_of_the_program_in_the_reader_is_a_lost_camera_too() -> None:
         bench.stamp = time.monotonic
         told.wait_for("lost", "open")
         assert bench.sources[0].closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OSError(19, "No such device rtsp://u:secret@h"), "OSError"), (cv2.error("secret: bad argument"), "in OpenCV")]
+)
+def test_an_error_of_the_driver_is_a_lost_camera_whose_reason_holds_no_address(error: Exception, kind: str) -> None:
+    bench, told = Bench(), Told()
+
+    def broken() -> float:
+        raise error
+
+    with capturing(bench, told) as capture:
+        next_frame(capture)
+        bench.stamp = broken
+        told.wait_for("open", "lost")
+        assert told.states[-1].reason == f"bench: the driver failed ({kind}); check cable, power and network"
+        bench.stamp = time.monotonic
+        told.wait_for("lost", "open")
+
+
+def test_a_recording_that_ends_is_lost_and_played_again_with_rising_index_and_time(tmp_path: Path) -> None:
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((20, 30, 3), number, np.uint8))
+    told = Told()
+    settings = CameraSettings(driver="folder", path=tmp_path, fps=50, reopen_first_s=0.05, reopen_max_s=30)
+    capture = LiveCapture(lambda: open_source(settings), settings, told)
+    capture.start()
+    frames: list[Frame] = []
+    while len(frames) < 9:  # of three pictures: at least three times round
+        frames.append(next_frame(capture, frames[-1].index if frames else -1))
+    wait_until(lambda: len(told.states) >= 5)
+    capture.close()
+    assert all(a.index < b.index and a.t < b.t for a, b in itertools.pairwise(frames))
+    assert [state.status for state in told.states[:5]] == ["opening", "open", "lost", "open", "lost"]
+    assert all("has ended" in state.reason for state in told.states if state.status == "lost")
+
+
+def test_a_recording_of_one_picture_counts_as_opened_however_soon_it_ends(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((20, 30, 3), np.uint8))
+    told = Told()
+    settings = CameraSettings(driver="file", path=tmp_path / "one.png", reopen_first_s=0.05)
+    capture = LiveCapture(lambda: open_source(settings), settings, told)
+    capture.start()
+    wait_until(lambda: len(told.states) >= 7)
+    capture.close()
+    assert [state.status for state in told.states[:7]] == ["opening", *["open", "lost"] * 3]
+    assert {state.next_try_in_s for state in told.states if state.status == "lost"} == {0.05}  # each time a success, so never doubled
+
+
+def test_a_listener_that_raises_is_logged_and_the_camera_is_still_reopened(caplog: pytest.LogCaptureFixture) -> None:
+    bench, told = Bench(), Told()
+
+    def listener(state: CameraState) -> None:
+        told(state)
+        raise ZeroDivisionError(state.status)
+
+    capture = LiveCapture(bench.source, CameraSettings(stall_timeout_s=0.3, reopen_first_s=0.05, reopen_max_s=0.2), listener)
+    capture.start()
+    before = next_frame(capture)
+    bench.plugged = False
+    told.wait_for("opening", "open", "lost")
+    bench.plugged = True
+    assert next_frame(capture, before.index).index > before.index
+    capture.close()
+    assert "telling of its state failed" in caplog.text
+    assert "ZeroDivisionError: lost" in caplog.text
 
 
 def test_times_stay_on_our_clock_when_the_source_s_clock_jumps() -> None:

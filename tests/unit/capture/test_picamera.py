@@ -159,6 +159,17 @@ def test_a_missing_picamera2_names_the_package_and_the_kind_of_environment() -> 
     assert not has_pi_camera()
 
 
+def test_a_picamera2_whose_libraries_are_broken_is_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise OSError("libcamera.so.0.5: cannot open shared object file")
+
+    monkeypatch.setitem(sys.modules, "picamera2", Broken("picamera2"))
+    with pytest.raises(CameraLost, match=r"cannot be imported \(libcamera.*python3-picamera2"):
+        opened()
+    assert not has_pi_camera()
+
+
 @pytest.mark.usefixtures("no_picamera2")
 def test_auto_takes_v4l2_where_there_is_no_picamera2() -> None:
     assert isinstance(open_source(CameraSettings()), V4l2Camera)

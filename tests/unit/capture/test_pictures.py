@@ -213,6 +213,15 @@ def test_what_is_no_picture_is_refused_with_the_remedy(tmp_path: Path) -> None:
         read_picture(tmp_path)
 
 
+def test_an_animated_gif_is_refused_and_an_animated_webp_gives_its_first_picture(tmp_path: Path) -> None:
+    first, second = Pillow.fromarray(RGB), Pillow.fromarray(255 - RGB)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    first.save(tmp_path / "a.webp", save_all=True, append_images=[second], lossless=True)
+    with pytest.raises(MediaError, match=r"a\.gif: is no picture that can be read; use a JPEG"):
+        read_picture(tmp_path / "a.gif")
+    assert np.array_equal(read_picture(tmp_path / "a.webp"), numbered(7))
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "BMP", "TIFF"]), where=st.floats(0, 1), junk=st.binary(min_size=1, max_size=12))
 def test_damage_anywhere_gives_a_picture_or_a_media_error(tmp_path: Path, kind: str, where: float, junk: bytes) -> None:
