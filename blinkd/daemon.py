@@ -1,9 +1,11 @@
 """Builds the parts from the settings, and runs them: the one place where driver meets port."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
+import random
 import shutil
 import threading
 import time
@@ -20,11 +22,13 @@ from blinkd.clock import Clock, SystemClock
 from blinkd.errors import ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands
+from blinkd.identity.matcher import Bands, Identity, identify
 from blinkd.identity.register import Register
+from blinkd.liveness.evidence import Networks
+from blinkd.liveness.texture import TextureModel
 from blinkd.models.manifest import Manifest, default_models_dir
 from blinkd.session.events import Event
-from blinkd.session.machine import SessionMachine
+from blinkd.session.machine import Desk, SessionMachine
 from blinkd.session.terminal import Terminal
 from blinkd.settings import Settings
 from blinkd.store.database import Store, make_folder
@@ -40,6 +44,7 @@ T = TypeVar("T")
 
 STATUS_FILE = "status.json"  # in the state folder, for doctor and people; replaced whole, never edited
 FOLLOW_S = 1.0  # between looks whether a command has changed the people
+REPLAY_SEED = 42  # of the challenges in a replay, which decides the same each time
 FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
 
 
@@ -68,6 +73,11 @@ class Parts:
     def reader(self) -> FaceReader:
         """From face to embedding."""
         return FaceReader(self.embedder, self.settings.vision)
+
+    @cached_property
+    def liveness_networks(self) -> Networks:
+        """What liveness looks with."""
+        return Networks(TextureModel(self.manifest, self.settings.vision.threads).live, self.analyser.blendshapes.eyes_closed)
 
     @cached_property
     def bands(self) -> Bands:
@@ -106,17 +116,22 @@ class Parts:
             )
         return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
 
-    def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None) -> Terminal:
+    def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None, seed: int | None = None) -> Terminal:
         """The main line: people are known from one store, attendance is written into another (the same one, but for a preview).
 
-        gallery: given by whoever keeps it up to date while the terminal works; else built here.
+        gallery: given by whoever keeps it up to date while the terminal works; else built here. seed: of the challenges, for replays.
         """
         settings = self.settings
         clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
-        machine = SessionMachine(
-            settings, self.reader, self.gallery(people) if gallery is None else gallery, self.bands, clerk, people.people.name_of
-        )
-        return Terminal(MotionGate(settings.motion), self.analyser.tracker(), machine)
+        held = self.gallery(people) if gallery is None else gallery
+        knows = functools.partial(identify, gallery=held, bands=self.bands)
+        return self.main_line(knows, clerk, people.people.name_of, seed)
+
+    def main_line(self, knows: Callable[[Embedding], Identity], desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
+        """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
+        chance = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  a replay must decide the same each time
+        machine = SessionMachine(self.settings, self.reader, self.liveness_networks, knows, desk, name_of, chance)
+        return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(), machine)
 
 
 class Daemon:
@@ -125,8 +140,8 @@ class Daemon:
     def __init__(self, settings: Settings) -> None:
         if settings.vision.precision == "simulated":
             raise ConfigError("vision.precision is 'simulated', which recognises nobody; run refuses it: set it to auto")
-        if settings.liveness.require == "none":
-            raise ConfigError("liveness.require is 'none', which lets a photo in; run refuses it: set it to blink")
+        if settings.liveness.policy == "none":
+            raise ConfigError("liveness.policy is 'none', which lets a photo in; run refuses it: set it to standard")
         self._settings = settings
         self._parts = Parts(settings)
         self._trouble = ""  # the store's last complaint

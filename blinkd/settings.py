@@ -120,9 +120,13 @@ class VisionSettings(Section):
 
 
 class LivenessSettings(Section):
-    """First version: a natural blink, timed in milliseconds, on the same unbroken track as the identity."""
+    """Signs of life, passive cues and the challenge, joined by a policy."""
 
-    require: Literal["blink", "blink_or_turn", "blink_and_turn", "none"] = "blink"  # none is refused by `run` outside demo and tests
+    policy: Literal["fast", "standard", "strict", "none"] = "standard"  # none is refused by `run` outside demo and tests
+    texture_deny: Fraction = 0.4  # mean probability of a live face below which the texture model overrides everything
+    texture_doubt: Fraction = 0.65  # and below which it only doubts
+    passive_every_ms: Milliseconds = 150  # between looks of the passive cues: neighbouring frames tell nothing new
+    step_s: Seconds = 6.0  # time for one step of a challenge: enough to read and to move, too little to prepare a recording
     ear_closed: float = Field(0.18, gt=0, lt=1)  # eye aspect ratio below which an eye is closed
     ear_open: float = Field(0.22, gt=0, lt=1)  # and above which it is open again
     blink_min_ms: Milliseconds = 30  # shorter is landmark jitter
@@ -136,6 +140,8 @@ class LivenessSettings(Section):
             raise ValueError(
                 f"ear_open ({self.ear_open}) must be above ear_closed ({self.ear_closed}); the gap keeps jitter from counting as a blink"
             )
+        if self.texture_doubt < self.texture_deny:
+            raise ValueError(f"texture_doubt ({self.texture_doubt}) must not be below texture_deny ({self.texture_deny})")
         if self.blink_max_ms <= self.blink_min_ms:
             raise ValueError(f"blink_max_ms ({self.blink_max_ms}) must be above blink_min_ms ({self.blink_min_ms})")
         return self

@@ -14,7 +14,7 @@ from blinkd.cli.annotate import annotator
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, one_line, print_json
 from blinkd.clock import ReplayClock, SystemClock
-from blinkd.daemon import Parts
+from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.session.events import Event
 from blinkd.session.terminal import Terminal
 from blinkd.settings import Settings
@@ -53,7 +53,7 @@ def replay(
         people = stack.enter_context(parts.open_store(read_only=not record))
         book = people if record else stack.enter_context(Store.preview_of(people))
         write = stack.enter_context(annotator(annotate))
-        terminal = parts.terminal(people, book, clock)
+        terminal = parts.terminal(people, book, clock, seed=REPLAY_SEED)
         for frame, events in play(recording, settings, terminal, clock):
             for event in events:
                 show(event)

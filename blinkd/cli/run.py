@@ -16,7 +16,7 @@ from blinkd.capture.pictures import read_picture
 from blinkd.cli.output import JsonFlag, console, one_line, print_json
 from blinkd.cli.replay import play, replay_start
 from blinkd.clock import ReplayClock
-from blinkd.daemon import Daemon, Parts
+from blinkd.daemon import REPLAY_SEED, Daemon, Parts
 from blinkd.models.media import fetch_media
 from blinkd.session.events import Event
 from blinkd.settings import Settings
@@ -80,7 +80,7 @@ def demo(context: typer.Context, as_json: bool = JsonFlag) -> None:
                 person = book.enrol(name, number, [template])
                 say(f"enrolled {person.name} ({person.id}) from {picture}, quality {template.quality:.2f}")
             clock = ReplayClock(replay_start(settings, None, record=False))
-            terminal = parts.terminal(store, store, clock)
+            terminal = parts.terminal(store, store, clock, seed=REPLAY_SEED)
             say(f"replaying {DEMO_RECORDING}, a recording of a man who walks up to the camera:")
             for _, events in play(media / DEMO_RECORDING, settings, terminal, clock):
                 for event in events:

@@ -2,15 +2,17 @@
 
 The fixed thresholds 0.18 and 0.22 fit most eyes but not all, and on a small, moving or printed face the landmarks alone jitter
 across both. So the thresholds are lowered to fit narrow eyes, a closing must stand out from the noise of the open eyes,
-both eyes must close, and frames in which the head is turned away or the whole mesh shakes do not count.
+both eyes must close, and frames in which the head is turned away or the whole mesh shakes do not count. At the moment that is most
+closed a second opinion is asked, the blendshapes'.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from blinkd.liveness.steadiness import shake
+from blinkd.liveness.steadiness import SHAKE_LIMIT, shake
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
 
@@ -23,7 +25,7 @@ NOISE_FACTOR = 4.0  # a closing must be deeper than so many standard deviations 
 MIN_DEPTH = 0.06  # and than this, in units of the ratio
 ONE_EYE_DROP = 0.3  # each eye alone must lose this share of its open level: a wink or a one-sided glitch is no blink
 FAR_YAW_DEG = 35.0  # beyond it one eye is foreshortened and the ratio says nothing
-SHAKE_LIMIT = 0.03  # change of the mesh's shape between frames, as a share of the face's size; see steadiness
+CLOSED_SHAPE = 0.3  # of the blendshapes, 0..1, at the most closed moment: open eyes stay near 0.15, squinting ones below 0.3
 STEP_TO_SIGMA = 0.886  # standard deviation of normal noise over the mean absolute step between samples: sqrt(pi) / 2
 
 
@@ -39,14 +41,16 @@ class Blink:
 class _Closing:
     began: float  # time of the last open frame
     lowest: float
-    lowest_eyes: tuple[float, float]
+    face: Face  # at its lowest
 
 
 class BlinkCounter:
     """The state machine for one unbroken track."""
 
-    def __init__(self, settings: LivenessSettings) -> None:
+    def __init__(self, settings: LivenessSettings, eyes_closed: Callable[[Face], float]) -> None:
+        """Begin; eyes_closed: how far the eyes are closed, 0..1, by other means than the eye aspect ratio."""
         self._settings = settings
+        self._eyes_closed = eyes_closed
         self._open: deque[tuple[float, float, float, float]] = deque()  # time, mean ratio, right, left
         self._closing: _Closing | None = None
         self._last_open_t: float | None = None
@@ -67,10 +71,10 @@ class BlinkCounter:
                 if ear > open_above:
                     self._last_open_t = t
             elif self._last_open_t is not None and len(self._open) >= LEARN_SAMPLES:
-                self._closing = _Closing(self._last_open_t, ear, face.eye_aspect_ratios)
+                self._closing = _Closing(self._last_open_t, ear, face)
             return None
         lower = ear < self._closing.lowest
-        closing = _Closing(self._closing.began, ear, face.eye_aspect_ratios) if lower else self._closing
+        closing = _Closing(self._closing.began, ear, face) if lower else self._closing
         self._closing = closing
         if ear <= open_above:
             return None
@@ -78,6 +82,8 @@ class BlinkCounter:
         self._last_open_t = t
         closed_ms = (t - closing.began) * 1000
         if not self._settings.blink_min_ms <= closed_ms <= self._settings.blink_max_ms or not self._deep(closing):
+            return None
+        if self._eyes_closed(closing.face) < CLOSED_SHAPE:
             return None
         return Blink(closed_ms, closing.lowest)
 
@@ -99,5 +105,5 @@ class BlinkCounter:
         level = np.percentile(samples, OPEN_PERCENTILE, axis=0)
         noise = STEP_TO_SIGMA * float(np.mean(np.abs(np.diff(samples[:, 0]))))
         depth = float(level[0]) - closing.lowest
-        both = all(low <= (1 - ONE_EYE_DROP) * own for low, own in zip(closing.lowest_eyes, level[1:], strict=True))
+        both = all(low <= (1 - ONE_EYE_DROP) * own for low, own in zip(closing.face.eye_aspect_ratios, level[1:], strict=True))
         return depth >= max(MIN_DEPTH, NOISE_FACTOR * noise) and both

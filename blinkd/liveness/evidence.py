@@ -1,69 +1,108 @@
-"""The third value of the flow: what speaks for a live person on one unbroken track."""
+"""The third value of the flow: what speaks for and against a live person on one unbroken track."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
+from blinkd.capture.frame import Image
 from blinkd.liveness.blink import BlinkCounter
+from blinkd.liveness.continuity import ContinuityWatch
+from blinkd.liveness.cue import Cue
+from blinkd.liveness.depth import DepthWatch
+from blinkd.liveness.finding import Finding
+from blinkd.liveness.policy import POLICIES, Answer, decide
+from blinkd.liveness.screen import ScreenWatch
+from blinkd.liveness.steadiness import SHAKE_LIMIT, shake
+from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """One thing that happened: a blink (with its length) or a head turn (with its side), at time t in seconds."""
-
-    kind: Literal["blink", "head_turn"]
-    t: float
-    detail: dict[str, float | str]
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Cues of one track within a span of time, and whether the policy is content with them."""
+    """Signs of life of one track within a span of time, what the passive cues found, and what the policy makes of them."""
 
     blinks: int
     turns: int
-    live: bool
+    findings: tuple[Finding, ...]
+    answer: Answer
+
+    @property
+    def live(self) -> bool:
+        """Whether the policy is content."""
+        return self.answer == "live"
+
+    @property
+    def against(self) -> list[str]:
+        """Cues that deny, by name; without any, those that doubt."""
+        for verdict in ("deny", "doubt"):
+            if named := [finding.cue for finding in self.findings if finding.verdict == verdict]:
+                return named
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What liveness asks of networks."""
+
+    texture: Callable[[Image, Face], float]  # mean probability, 0..1, that the face in the frame is live
+    eyes_closed: Callable[[Face], float]  # how far the eyes are closed, 0..1, by the blendshapes
 
 
 class LivenessJudge:
-    """Collects cues along one unbroken track; a new track needs a new judge."""
+    """Collects cues along one unbroken track; a new track needs a new judge. The continuity of the picture outlives it: it is the visit's."""
 
-    def __init__(self, settings: LivenessSettings) -> None:
-        self._require = settings.require
-        self._blink = BlinkCounter(settings)
+    def __init__(self, settings: LivenessSettings, networks: Networks, continuity: ContinuityWatch) -> None:
+        self._settings = settings
+        self._networks = networks
+        self._continuity = continuity
+        self._blink = BlinkCounter(settings, networks.eyes_closed)
         self._turn = TurnDetector(settings)
+        self._texture = TextureWatch(settings)
+        self._depth = DepthWatch()
+        self._screen = ScreenWatch()
+        self._before: Face | None = None
+        self._looked_at: float | None = None
         self._cues: list[Cue] = []
 
-    def observe(self, t: float, face: Face) -> list[Cue]:
-        """Take one frame of the track, t in seconds; return the cues that it completed."""
+    def observe(self, t: float, image: Image, face: Face) -> list[Cue]:
+        """Take one frame of the track, image uint8 (H, W, 3) BGR, t seconds; return the signs of life that it completed."""
         cues: list[Cue] = []
         if blink := self._blink.observe(t, face):
-            count = self.evidence().blinks + 1
+            count = sum(cue.kind == "blink" for cue in self._cues) + 1
             cues.append(Cue("blink", t, {"count": count, "closed_ms": round(blink.closed_ms), "ear": round(blink.lowest_ear, 3)}))
         if side := self._turn.observe(t, face):
             cues.append(Cue("head_turn", t, {"direction": side, "ratio": round(face.yaw_ratio, 2)}))
         self._cues += cues
+        if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT:
+            self._depth.observe(t, face)
+        self._before = face
+        self._look(t, image, face)
         return cues
 
     def discard(self, cue: Cue) -> None:
         """Forget a cue that turned out to be another person's."""
         self._cues.remove(cue)
 
-    def evidence(self, after: float = -math.inf, before: float = math.inf) -> Evidence:
-        """Judge by the cues between two times in seconds (both excluded).
+    def evidence(self, after: float = -math.inf, before: float = math.inf, *, challenge_passed: bool = False) -> Evidence:
+        """Judge by the signs of life between two times in seconds (both excluded) and by all that the passive cues have seen.
 
-        The session asks for the span between the first and the last embedding, so that the face which gave the cues is
+        The session asks for the span between the first and the last embedding, so that the face which gave the signs is
         known to be the face that was recognised, before them and after them.
         """
         kinds = [cue.kind for cue in self._cues if after < cue.t < before]
         blinks, turns = kinds.count("blink"), kinds.count("head_turn")
-        live = {
-            "none": True,
-            "blink": blinks > 0,
-            "blink_or_turn": blinks > 0 or turns > 0,
-            "blink_and_turn": blinks > 0 and turns > 0,
-        }[self._require]
-        return Evidence(blinks, turns, live)
+        findings = (self._continuity.finding(), self._texture.finding(), self._depth.finding(), *self._screen.findings())
+        policy = POLICIES[self._settings.policy]
+        return Evidence(blinks, turns, findings, decide(policy, blinks, turns, findings, challenge_passed=challenge_passed))
+
+    def _look(self, t: float, image: Image, face: Face) -> None:
+        """The passive cues, a few times a second: neighbouring frames tell nothing new."""
+        if self._settings.policy == "none" or abs(face.pose.yaw) > FAR_YAW_DEG:
+            return
+        if self._looked_at is not None and (t - self._looked_at) * 1000 < self._settings.passive_every_ms:
+            return
+        self._looked_at = t
+        self._texture.observe(self._networks.texture(image, face))
+        self._screen.observe(t, image, face)

@@ -11,6 +11,8 @@ from blinkd.vision.face import Face
 # Points on bone: brow ridge, nose bridge, cheekbones, temples, jaw. Eyes and mouth are left out, for they may move.
 RIGID = (10, 67, 297, 54, 284, 21, 251, 127, 356, 234, 454, 6, 197, 195, 5, 4, 98, 327, 50, 280, 101, 330, 205, 425, 58, 288, 172, 397, 152)
 
+SHAKE_LIMIT = 0.03  # of shake(): beyond it the landmarks jitter, and what they seem to do does not count
+
 
 def shake(before: Face, after: Face) -> float:
     """Root mean square of what a similarity transform cannot explain, as a share of the face's size (Procrustes residual)."""

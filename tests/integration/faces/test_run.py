@@ -136,7 +136,7 @@ def test_people_can_be_managed_while_the_daemon_runs(daemon: Daemon, state: Path
 
 @pytest.mark.parametrize(
     ("variable", "value", "key"),
-    [("BLINKD_VISION__PRECISION", "simulated", "vision.precision"), ("BLINKD_LIVENESS__REQUIRE", "none", "liveness.require")],
+    [("BLINKD_VISION__PRECISION", "simulated", "vision.precision"), ("BLINKD_LIVENESS__POLICY", "none", "liveness.policy")],
 )
 def test_it_refuses_settings_that_would_let_anybody_in(variable: str, value: str, key: str, state: Path, camera: dict[str, str]) -> None:
     done = blinkd_process("run", state=state, **camera, **{variable: value})

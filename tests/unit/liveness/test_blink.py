@@ -1,15 +1,27 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from blinkd.liveness.blink import Blink, BlinkCounter
 from blinkd.settings import LivenessSettings
+from blinkd.vision.face import Face
 from tests.unit.liveness.faces import face
 
 FPS = 25.0
 
 
+def shut(shown: Face) -> float:
+    """What the blendshapes of a clear picture say."""
+    return 0.6 if shown.eye_aspect_ratio < 0.15 else 0.1
+
+
+def counter_of(second: Callable[[Face], float] = shut) -> BlinkCounter:
+    return BlinkCounter(LivenessSettings(), second)
+
+
 def run(ears: list[float], fps: float = FPS, **kinds: float) -> list[Blink]:
-    counter = BlinkCounter(LivenessSettings())
+    counter = counter_of()
     blinks = []
     for number, ear in enumerate(ears):
         blink = counter.observe(number / fps, face(ear, seed=number, **kinds))
@@ -54,7 +66,7 @@ def test_narrow_eyes_that_never_reach_the_fixed_open_threshold_can_blink() -> No
 
 
 def test_a_wink_is_no_blink() -> None:
-    counter = BlinkCounter(LivenessSettings())
+    counter = counter_of()
     ears = [(0.3, 0.3)] * 12 + [(0.02, 0.29)] * 3 + [(0.3, 0.3)] * 12
     assert not any(counter.observe(n / FPS, face(a, b)) for n, (a, b) in enumerate(ears))
 
@@ -69,7 +81,12 @@ def test_a_closing_while_the_whole_mesh_shakes_does_not_count() -> None:
 
 
 def test_a_gap_is_timed_in_milliseconds_not_frames() -> None:
-    counter = BlinkCounter(LivenessSettings())
+    counter = counter_of()
     times = [*(n / FPS for n in range(12)), 12 / FPS, 12 / FPS + 2.0]
     ears = [0.3] * 12 + [0.08, 0.3]
     assert not any(counter.observe(t, face(ear)) for t, ear in zip(times, ears, strict=True))
+
+
+def test_a_closing_that_the_blendshapes_deny_is_no_blink() -> None:
+    counter = counter_of(lambda _shown: 0.1)
+    assert not any(counter.observe(n / FPS, face(ear, seed=n)) for n, ear in enumerate(OPEN + SHUT * 3 + OPEN))

@@ -100,7 +100,7 @@ def test_an_unknown_model_or_precision_is_refused_with_what_there_is() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [
-        ('path = "mobilefacenet.onnx"', 'path = "../mobilefacenet.onnx"', "model.2.files.fp32.path"),
+        ('path = "mobilefacenet.onnx"', 'path = "../mobilefacenet.onnx"', "model.4.files.fp32.path"),
         ("dimension = 192", "", "needs dimension"),
         ("match = 0.60", "match = 0.10", "match must not be below"),
         ('default_embedder = "mobilefacenet"', 'default_embedder = "face_landmarker"', "is no embedder"),

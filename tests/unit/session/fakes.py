@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import numpy as np
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, TurnedAway
 from blinkd.capture.frame import Frame
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands
+from blinkd.identity.matcher import Bands, identify
+from blinkd.liveness.evidence import Networks
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
 from blinkd.settings import Settings
@@ -50,6 +53,9 @@ class Look:
     quality: float = 0.8
     track: int = 1
     size: float = 1.0
+    texture: float = 1.0
+    yaw_ratio: float = 1.0
+    image: np.ndarray | None = None  # instead of a grey picture with noise
 
 
 class FakeReader:
@@ -114,7 +120,9 @@ class Stage:
     def __init__(self, settings: Settings | None = None) -> None:
         self.reader, self.desk = FakeReader(), FakeDesk()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
-        self.machine = SessionMachine(settings or Settings(), self.reader, gallery, BANDS, self.desk, str.title)
+        knows = partial(identify, gallery=gallery, bands=BANDS)
+        networks = Networks(lambda _image, _face: self.reader.now.texture, lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1)
+        self.machine = SessionMachine(settings or Settings(), self.reader, networks, knows, self.desk, str.title, Random(3))
         self.index = 0
 
     @property
@@ -126,9 +134,10 @@ class Stage:
         events: list[Event] = []
         for look in looks:
             self.reader.now = look
-            shown = None if look.who is None else sized(face(look.ear), look.size)
+            shown = None if look.who is None else sized(face(look.ear, yaw_ratio=look.yaw_ratio), look.size)
             events += self.machine.step(
-                Frame(np.zeros((1, 1, 3), np.uint8), self.t, self.index), Tracking(shown, look.track, int(shown is not None))
+                Frame(look.image if look.image is not None else grain(self.index), self.t, self.index),
+                Tracking(shown, look.track, int(shown is not None)),
             )
             self.index += 1
         return events
@@ -141,6 +150,11 @@ class Stage:
         """Closed for 150 ms, then open for one frame."""
         look = look or Look()
         return self.play(*[replace(look, ear=CLOSED)] * 2, look)
+
+
+def grain(seed: int) -> np.ndarray:
+    """A grey picture with a sensor's noise, uint8 (48, 64, 3)."""
+    return np.random.default_rng(seed).integers(115, 125, (48, 64, 3), dtype=np.uint8)
 
 
 def sized(whole: Face, size: float) -> Face:

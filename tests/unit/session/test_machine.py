@@ -215,8 +215,8 @@ def test_finish_closes_an_open_session_and_only_an_open_one() -> None:
     assert stage.machine.finish(stage.t) == []
 
 
-def test_without_a_required_cue_three_agreeing_embeddings_are_enough() -> None:
-    stage = Stage(Settings(liveness=LivenessSettings(require="none")))
+def test_under_the_policy_none_three_agreeing_embeddings_are_enough() -> None:
+    stage = Stage(Settings(liveness=LivenessSettings(policy="none")))
     assert "punch" in kinds(stage.rest(1))
     assert stage.reader.embedded == ["ann"] * 3
 

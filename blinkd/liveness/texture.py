@@ -1,0 +1,84 @@
+"""The passive texture model: two small networks that look at the face and what is around it, and tell skin from print and screen.
+
+MiniFASNet V2 sees the face with some of its surroundings (2.7 times its box), V1SE more of them (4 times): edges of paper and bezels
+lie there. Their probabilities of `live` are averaged, over the networks and then over the track.
+"""
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+from blinkd.capture.frame import Image
+from blinkd.errors import ModelError
+from blinkd.liveness.finding import Finding
+from blinkd.models.manifest import Manifest
+from blinkd.models.runtime import open_session
+from blinkd.settings import LivenessSettings
+from blinkd.vision.face import Face
+
+SIDE = 80  # pixels of the networks' square input
+LIVE_CLASS = 1  # of the three outputs; the others are print and screen
+WINDOW = 12  # looks: the last two or three seconds
+FEWEST = 4  # looks before it says anything
+FAR_YAW_DEG = 30.0  # beyond it the networks were not trained
+
+
+class TextureModel:
+    """All texture networks of the manifest. Raises ModelError when one is missing or torn."""
+
+    def __init__(self, manifest: Manifest, threads: int) -> None:
+        self._networks = []
+        for entry in manifest.models.values():
+            if entry.kind != "texture" or entry.crop_scale is None:
+                continue
+            model = manifest.verified(entry.name)
+            session = open_session(model.path, model.content, threads)
+            self._networks.append((session, session.get_inputs()[0].name, entry.crop_scale))
+        if not self._networks:
+            raise ModelError(f"{manifest.models_dir}: the manifest names no texture network; restore it from the release")
+
+    def live(self, image: Image, face: Face) -> float:
+        """Mean probability, 0..1, that the face is live; image is the whole frame, uint8 (H, W, 3) BGR."""
+        answers = []
+        for session, name, scale in self._networks:
+            crop = cut_out(image, face.bbox, scale)
+            (output,) = session.run(None, {name: crop.transpose(2, 0, 1)[None].astype(np.float32)})
+            answers.append(float(output[0, LIVE_CLASS]))
+        return float(np.mean(answers))
+
+
+class TextureWatch:
+    """The looks along one track."""
+
+    def __init__(self, settings: LivenessSettings) -> None:
+        self._deny, self._doubt = settings.texture_deny, settings.texture_doubt
+        self._recent: deque[float] = deque(maxlen=WINDOW)
+        self._sum, self._count = 0.0, 0
+
+    def observe(self, live: float) -> None:
+        """Take one look's probability."""
+        self._recent.append(live)
+        self._sum += live
+        self._count += 1
+
+    def finding(self) -> Finding:
+        """By the lower of the median of the last looks and the mean of all: one good moment does not clear a bad track."""
+        if self._count < FEWEST:
+            return Finding("texture", "open", None)
+        value = min(float(np.median(self._recent)), self._sum / self._count)
+        return Finding("texture", "deny" if value < self._deny else "doubt" if value < self._doubt else "clear", value)
+
+
+def cut_out(image: Image, bbox: tuple[float, float, float, float], scale: float) -> Image:
+    """The box enlarged by `scale` about its centre and stretched to 80 x 80; shrunk and shifted where the picture ends, as in training."""
+    height, width = image.shape[:2]
+    x, y, w, h = bbox
+    w, h = max(w, 1.0), max(h, 1.0)
+    scale = min(scale, (width - 1) / w, (height - 1) / h)
+    half_w, half_h = w * scale / 2, h * scale / 2
+    centre_x = float(np.clip(x + w / 2, half_w, width - 1 - half_w))
+    centre_y = float(np.clip(y + h / 2, half_h, height - 1 - half_h))
+    left, top = int(centre_x - half_w), int(centre_y - half_h)
+    right, bottom = int(centre_x + half_w), int(centre_y + half_h)
+    return np.asarray(cv2.resize(image[top : bottom + 1, left : right + 1], (SIDE, SIDE)), np.uint8)
