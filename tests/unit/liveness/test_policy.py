@@ -1,0 +1,52 @@
+import pytest
+
+from blinkd.liveness.finding import Finding
+from blinkd.liveness.policy import POLICIES, decide
+
+CLEAR, DOUBT, DENY = (Finding("texture", verdict, 0.5) for verdict in ("clear", "doubt", "deny"))
+NOTHING_YET = Finding("texture", "open", None)
+SOLID, FLAT, NO_PARALLAX = (Finding("depth", verdict, 0.5) for verdict in ("clear", "deny", "open"))
+
+
+def answer(policy: str, *findings: Finding, blinks: int = 0, turns: int = 0, passed: bool = False) -> str:
+    return decide(POLICIES[policy], blinks, turns, findings, challenge_passed=passed)
+
+
+@pytest.mark.parametrize("policy", ["fast", "standard", "strict"])
+@pytest.mark.parametrize("denial", [DENY, FLAT, Finding("bezel", "deny", None), Finding("frozen", "deny", None)], ids=lambda one: one.cue)
+def test_a_deny_overrides_every_sign_of_life(policy: str, denial: Finding) -> None:
+    findings = [CLEAR, SOLID, denial] if denial.cue not in ("texture", "depth") else [denial]
+    assert answer(policy, *findings, blinks=3, turns=2, passed=True) == "denied"
+
+
+@pytest.mark.parametrize("policy", ["fast", "standard"])
+def test_a_blink_is_enough_where_nothing_speaks_against_it(policy: str) -> None:
+    assert answer(policy, CLEAR, NO_PARALLAX, blinks=1) == "live"
+    assert answer(policy, CLEAR, NO_PARALLAX) == "wait"
+
+
+@pytest.mark.parametrize("policy", ["fast", "standard", "strict"])
+def test_nobody_is_live_before_the_texture_model_has_looked(policy: str) -> None:
+    assert answer(policy, NOTHING_YET, SOLID, blinks=1) == "wait"
+
+
+def test_a_head_turn_counts_only_for_a_solid_face_and_never_under_fast() -> None:
+    assert answer("standard", CLEAR, SOLID, turns=1) == "live"
+    assert answer("standard", CLEAR, NO_PARALLAX, turns=1) == "wait"
+    assert answer("fast", CLEAR, SOLID, turns=1) == "wait"
+
+
+def test_doubt_asks_for_a_challenge_and_a_passed_one_settles_it() -> None:
+    assert answer("standard", DOUBT, blinks=1) == "challenge"
+    assert answer("standard", DOUBT, blinks=1, passed=True) == "live"
+    assert answer("fast", DOUBT, blinks=1) == "live"
+
+
+def test_strict_challenges_everybody() -> None:
+    assert answer("strict", CLEAR, SOLID, blinks=1) == "challenge"
+    assert answer("strict", CLEAR, SOLID, blinks=1, passed=True) == "live"
+    assert POLICIES["strict"].always >= 2
+
+
+def test_every_policy_says_what_it_stops() -> None:
+    assert all(policy.stops for policy in POLICIES.values())
