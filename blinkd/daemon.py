@@ -77,7 +77,7 @@ class Parts:
     @cached_property
     def liveness_networks(self) -> Networks:
         """What liveness looks with."""
-        return Networks(TextureModel(self.manifest, self.settings.vision.threads).live, self.analyser.blendshapes.eyes_closed)
+        return Networks(TextureModel(self.manifest, self.settings.vision.threads).look, self.analyser.blendshapes.eyes_closed)
 
     @cached_property
     def bands(self) -> Bands:

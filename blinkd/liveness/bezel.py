@@ -45,7 +45,7 @@ class BezelFinder:
         scale = LOOK_WIDTH / image.shape[1]
         grey = cv2.cvtColor(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
         found = self._detector.detect(grey)[0]
-        if np.size(found) == 0:
+        if np.ndim(found) == 0:  # nothing at all
             return False
         segments = self._in_face_coordinates(np.asarray(found, np.float64).reshape(-1, 2, 2) / scale, face)
         height = float(np.linalg.norm(face.landmarks[CHIN, :2] - face.landmarks[FOREHEAD, :2])) / max(face.width_between_cheeks, 1.0)
@@ -62,7 +62,9 @@ class BezelFinder:
 
     def _closes(self, lower: _Edge, sides: list[_Edge], height: float) -> bool:
         """Whether the edge runs below the chin and meets a side on the left and one on the right."""
-        if not (0 < lower.across <= CHIN_REACH * height and lower.end - lower.start >= LEAST_LOWER and lower.start < -0.3 and lower.end > 0.3):
+        if not (
+            0 < lower.across <= CHIN_REACH * height and lower.end - lower.start >= LEAST_LOWER and lower.start < -0.3 and lower.end > 0.3
+        ):
             return False
 
         def meets(side: _Edge, end: float) -> bool:

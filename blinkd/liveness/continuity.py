@@ -3,7 +3,7 @@
 Works on a thumbnail of the whole frame and one of the face: a fraction of a millisecond a frame.
 """
 
-from collections import deque
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,17 +13,19 @@ from blinkd.capture.frame import Image
 from blinkd.liveness.finding import Finding
 from blinkd.vision.face import Face
 
-THUMB = (32, 24)  # width, height of the thumbnails
+THUMB = (32, 24)  # width, height of the whole frame's thumbnail
 BLACK, LIT = 10.0, 25.0  # mean grey of a black frame, and of a scene that has light
 CUT_LEVELS = 40.0  # mean change of the thumbnail between two frames that no person before the camera makes
 CUTS = 3  # so many in one visit are no accident: the first two only break the evidence
 FROZEN_S = 0.5  # the same frame for so long: recordings with uneven frame rate repeat one or two, a stalled one more
-LOOP_MEMORY_S = 20.0
+LOOP_MEMORY = 600  # frames of a visit that are remembered: twenty to forty seconds
 LOOP_LAG_S = 0.4  # a repeat nearer than that is no loop but a still face
 LOOP_S = 0.5  # so long a piece must come again
 LOOP_FRAMES = 6
 LOOP_RATIO = 5.0  # the piece must move so many times more than it differs from its first showing
 LOOP_MOTION = 1.5  # and by so many grey levels at least (mean over the face's thumbnail)
+LOOP_MATCH = 1.2  # grey levels within which two thumbnails may be the same moment: recompression leaves less
+FACE_THUMB = (16, 12)  # width, height; so small that a sensor's noise averages out
 
 Thumb = npt.NDArray[np.float32]
 
@@ -66,47 +68,60 @@ class ContinuityWatch:
         return Finding("continuity", "open", None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A piece that has come again so far, at one lag."""
+
+    frames: int
+    began: float
+    worst: float  # match of its frames, grey levels
+    first: Thumb
+    motion: float  # how far it has moved from its first frame, grey levels
+
+
 class _LoopFinder:
     """Looks for a piece of the past that comes again, frame by frame at one lag."""
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
-        self._thumbs: deque[Thumb] = deque()
-        self._runs: dict[int, tuple[int, float, float, Thumb, float]] = {}  # lag in frames: frames, start, worst match, first thumb, motion
+        self._times = np.full(LOOP_MEMORY, -np.inf)
+        self._thumbs = np.zeros((LOOP_MEMORY, FACE_THUMB[0] * FACE_THUMB[1]), np.float32)
+        self._count = 0
+        self._runs: dict[int, _Run] = {}  # by lag in frames
         self.found = False
 
     def observe(self, t: float, thumb: Thumb) -> None:
         if self.found:
             return
-        while self._times and t - self._times[0] > LOOP_MEMORY_S:
-            self._times.popleft()
-            self._thumbs.popleft()
-        if self._times:
-            self._compare(t, thumb)
-        self._times.append(t)
-        self._thumbs.append(thumb)
+        self._compare(t, thumb)
+        place = self._count % LOOP_MEMORY
+        self._times[place], self._thumbs[place] = t, thumb
+        self._count += 1
 
     def _compare(self, t: float, thumb: Thumb) -> None:
-        known = np.stack(self._thumbs)
-        differs = np.abs(known - thumb).mean(axis=(1, 2))
-        runs: dict[int, tuple[int, float, float, Thumb, float]] = {}
-        for row in np.flatnonzero((differs < LOOP_MOTION / LOOP_RATIO * 4) & (np.array(self._times) <= t - LOOP_LAG_S)):
-            lag, difference = len(known) - int(row), float(differs[row])
-            frames, began, worst, first, motion = self._runs.get(lag, (0, t, 0.0, thumb, 0.0))
-            motion = max(motion, float(np.abs(thumb - first).mean()))
-            worst = max(worst, difference)
-            runs[lag] = (frames + 1, began, worst, first, motion)
-            long_enough = frames + 1 >= LOOP_FRAMES and t - began >= LOOP_S
-            if long_enough and motion >= LOOP_MOTION and motion >= LOOP_RATIO * worst:
+        held = min(self._count, LOOP_MEMORY)
+        differs = np.abs(self._thumbs[:held] - thumb).mean(axis=1)
+        runs: dict[int, _Run] = {}
+        for row in np.flatnonzero((differs < LOOP_MATCH) & (self._times[:held] <= t - LOOP_LAG_S)):
+            lag = (self._count - int(row)) % LOOP_MEMORY
+            known = self._runs.get(lag, _Run(0, t, 0.0, thumb, 0.0))
+            run = _Run(
+                known.frames + 1,
+                known.began,
+                max(known.worst, float(differs[row])),
+                known.first,
+                max(known.motion, float(np.abs(thumb - known.first).mean())),
+            )
+            runs[lag] = run
+            if run.frames >= LOOP_FRAMES and t - run.began >= LOOP_S and run.motion >= max(LOOP_MOTION, LOOP_RATIO * run.worst):
                 self.found = True
         self._runs = runs
 
 
 def face_thumb(image: Image, face: Face) -> Thumb:
-    """The face's box in grey, shrunk to the thumbnail's size; float32 (24, 32). Not aligned: in a loop the place comes again too."""
+    """The face's box in grey, shrunk to the thumbnail's size; float32 (192,). Not aligned: in a loop the place comes again too."""
     height, width = image.shape[:2]
     x, y, w, h = face.bbox
     left, top = int(np.clip(x, 0, width - 2)), int(np.clip(y, 0, height - 2))
     right, bottom = int(np.clip(x + w, left + 1, width)), int(np.clip(y + h, top + 1, height))
     grey = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
-    return np.asarray(cv2.resize(grey, THUMB, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(grey, FACE_THUMB, interpolation=cv2.INTER_AREA), np.float32).ravel()

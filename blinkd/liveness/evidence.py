@@ -18,6 +18,8 @@ from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
 
+SCREEN_EVERY = 2  # looks of the texture networks to one for edges, which cost as much and change less
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -46,7 +48,7 @@ class Evidence:
 class Networks:
     """What liveness asks of networks."""
 
-    texture: Callable[[Image, Face], float]  # mean probability, 0..1, that the face in the frame is live
+    texture: Callable[[Image, Face], tuple[float, ...]]  # probabilities, 0..1, that the face in the frame is live, one a network
     eyes_closed: Callable[[Face], float]  # how far the eyes are closed, 0..1, by the blendshapes
 
 
@@ -64,6 +66,7 @@ class LivenessJudge:
         self._screen = ScreenWatch()
         self._before: Face | None = None
         self._looked_at: float | None = None
+        self._looks = 0
         self._cues: list[Cue] = []
 
     def observe(self, t: float, image: Image, face: Face) -> list[Cue]:
@@ -104,5 +107,7 @@ class LivenessJudge:
         if self._looked_at is not None and (t - self._looked_at) * 1000 < self._settings.passive_every_ms:
             return
         self._looked_at = t
+        self._looks += 1
         self._texture.observe(self._networks.texture(image, face))
-        self._screen.observe(t, image, face)
+        if self._looks % SCREEN_EVERY == 0:
+            self._screen.observe(image, face)

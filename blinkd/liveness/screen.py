@@ -1,16 +1,31 @@
-"""Cues of a screen or a print held before the camera: bezel, moiré, glare, flicker."""
+"""Cues of a screen or a print held before the camera, beside its texture."""
+
+from collections import deque
 
 from blinkd.capture.frame import Image
+from blinkd.liveness.bezel import BezelFinder
 from blinkd.liveness.finding import Finding
 from blinkd.vision.face import Face
+
+WINDOW = 12  # looks
+FEWEST = 4
+BEZEL_SHARE = 0.5  # of the looks; a chance crossing of edges does not last
 
 
 class ScreenWatch:
     """Looks at the picture around the face a few times a second."""
 
-    def observe(self, t: float, image: Image, face: Face) -> None:
-        """Take one look."""
+    def __init__(self) -> None:
+        self._bezel = BezelFinder()
+        self._framed: deque[bool] = deque(maxlen=WINDOW)
+
+    def observe(self, image: Image, face: Face) -> None:
+        """Take one look; image is the whole frame, uint8 (H, W, 3) BGR."""
+        self._framed.append(self._bezel.framed(image, face))
 
     def findings(self) -> tuple[Finding, ...]:
         """One finding a cue."""
-        return ()
+        if len(self._framed) < FEWEST:
+            return (Finding("bezel", "open", None),)
+        share = sum(self._framed) / len(self._framed)
+        return (Finding("bezel", "deny" if share >= BEZEL_SHARE else "open", share),)

@@ -38,14 +38,14 @@ class TextureModel:
         if not self._networks:
             raise ModelError(f"{manifest.models_dir}: the manifest names no texture network; restore it from the release")
 
-    def live(self, image: Image, face: Face) -> float:
-        """Mean probability, 0..1, that the face is live; image is the whole frame, uint8 (H, W, 3) BGR."""
+    def look(self, image: Image, face: Face) -> tuple[float, ...]:
+        """Each network's probability, 0..1, that the face is live; image is the whole frame, uint8 (H, W, 3) BGR."""
         answers = []
         for session, name, scale in self._networks:
             crop = cut_out(image, face.bbox, scale)
             (output,) = session.run(None, {name: crop.transpose(2, 0, 1)[None].astype(np.float32)})
             answers.append(float(output[0, LIVE_CLASS]))
-        return float(np.mean(answers))
+        return tuple(answers)
 
 
 class TextureWatch:
@@ -53,21 +53,27 @@ class TextureWatch:
 
     def __init__(self, settings: LivenessSettings) -> None:
         self._deny, self._doubt = settings.texture_deny, settings.texture_doubt
-        self._recent: deque[float] = deque(maxlen=WINDOW)
+        self._recent: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
         self._sum, self._count = 0.0, 0
 
-    def observe(self, live: float) -> None:
-        """Take one look's probability."""
-        self._recent.append(live)
-        self._sum += live
+    def observe(self, answers: tuple[float, ...]) -> None:
+        """Take one look's probabilities, one a network."""
+        self._recent.append(answers)
+        self._sum += float(np.mean(answers))
         self._count += 1
 
     def finding(self) -> Finding:
-        """By the lower of the median of the last looks and the mean of all: one good moment does not clear a bad track."""
+        """By the lower of the median of the last looks and the mean of all: one good moment does not clear a bad track.
+
+        A single network that denies is a doubt: what lies at the edge of the picture only the wider view sees.
+        """
         if self._count < FEWEST:
             return Finding("texture", "open", None)
-        value = min(float(np.median(self._recent)), self._sum / self._count)
-        return Finding("texture", "deny" if value < self._deny else "doubt" if value < self._doubt else "clear", value)
+        value = min(float(np.median(np.mean(self._recent, axis=1))), self._sum / self._count)
+        if value < self._deny:
+            return Finding("texture", "deny", value)
+        lone = float(np.median(self._recent, axis=0).min()) < self._deny
+        return Finding("texture", "doubt" if lone or value < self._doubt else "clear", value)
 
 
 def cut_out(image: Image, bbox: tuple[float, float, float, float], scale: float) -> Image:

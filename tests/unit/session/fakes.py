@@ -121,7 +121,9 @@ class Stage:
         self.reader, self.desk = FakeReader(), FakeDesk()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
         knows = partial(identify, gallery=gallery, bands=BANDS)
-        networks = Networks(lambda _image, _face: self.reader.now.texture, lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1)
+        networks = Networks(
+            lambda _image, _face: (self.reader.now.texture,) * 2, lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1
+        )
         self.machine = SessionMachine(settings or Settings(), self.reader, networks, knows, self.desk, str.title, Random(3))
         self.index = 0
 
