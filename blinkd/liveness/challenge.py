@@ -1,6 +1,7 @@
 """Random ordered steps that only somebody who stands there can follow: a recording was made before they were drawn."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from blinkd.vision.face import Face
 
 Step = Literal["blink_twice", "turn_left", "turn_right", "come_closer"]
 STEPS: tuple[Step, ...] = ("blink_twice", "turn_left", "turn_right", "come_closer")
+TURNS: frozenset[Step] = frozenset({"turn_left", "turn_right"})
 State = Literal["asked", "passed", "failed"]
 
 CLOSER_RATIO = 1.25  # the face must grow by so much; leaning forward from 60 to 48 cm does it
@@ -31,8 +33,8 @@ class Challenge:
     mirrored: whether the camera's picture is mirrored, which swaps the sides that the turn detector sees.
     """
 
-    def __init__(self, steps: int, step_s: float, chance: random.Random, *, mirrored: bool) -> None:
-        self._steps = draw(steps, chance)
+    def __init__(self, steps: Sequence[Step], step_s: float, *, mirrored: bool) -> None:
+        self._steps = tuple(steps)
         self._step_s = step_s
         self._mirrored = mirrored
         self._number = 0
@@ -83,8 +85,13 @@ class Challenge:
 
 
 def draw(steps: int, chance: random.Random) -> list[Step]:
-    """So many steps in random order; no step follows itself, so that one long recorded movement answers no two."""
-    drawn: list[Step] = []
-    while len(drawn) < steps:
-        drawn.append(chance.choice([step for step in STEPS if not drawn or step != drawn[-1]]))
-    return drawn
+    """So many steps in random order, one of them a head turn at least, which no flat thing can do.
+
+    No step follows itself, so that one long recorded movement answers no two.
+    """
+    while True:
+        drawn: list[Step] = []
+        while len(drawn) < steps:
+            drawn.append(chance.choice([step for step in STEPS if not drawn or step != drawn[-1]]))
+        if TURNS & set(drawn):
+            return drawn

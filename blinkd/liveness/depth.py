@@ -1,10 +1,14 @@
 """Whether the face is solid: how its landmarks move with its pose, against what a flat plane could do.
 
 The picture of a flat thing seen from another side is related to the first by a homography, exactly. A head's is not: its nose stands
-before its cheeks. So between two moments of a track the best homography is fitted to the points on bone, and two numbers are kept:
-the residual that it leaves (root mean square, as a share of the face's size), and the anisotropy of the best affine map (1 - ratio
-of its singular values), which says how much the view has changed. Over many pairs the slope of residual against anisotropy is steep
-for a head and shallow for a print or a screen, bent or not. A correlation would say nothing: landmark noise correlates too.
+before its cheeks, and skin moves over bone. So between moments of a track the best homography is fitted to the points on bone, and two
+numbers are kept: the residual that it leaves (root mean square, as a share of the face's size), and the anisotropy of the best affine
+map (1 - ratio of its singular values), which says how much the view has changed.
+
+The landmark network itself bends a flat face a little when it is tilted, in proportion to the anisotropy. Hence the slope of residual
+against anisotropy tells flat from solid where the view has changed much, and the excess of the residual over that share where it has
+changed little. A correlation would say nothing: landmark noise correlates too. The figures below are from turned, tilted, bent and
+hand-held prints before a pinhole camera, and from clips of people.
 """
 
 from collections import deque
@@ -19,42 +23,61 @@ from blinkd.liveness.steadiness import RIGID
 from blinkd.vision.face import Face
 
 KEY_EVERY_S = 0.2  # between the moments that are compared
-KEYS = 16  # so many moments are kept: the last three seconds and what the view changed in them
-FEWEST_PAIRS = 15
-SEEN_ENOUGH = 0.06  # anisotropy at the 90th percentile of the pairs below which the view has changed too little to call a thing flat
-FLAT_SLOPE = 0.20  # below it flat: flat prints turned and tilted by hand leave 0.13 to 0.17, strongly bent ones up to 0.25
-SOLID_SLOPE = 0.30  # from it solid: heads leave 0.33 to 1.2
-SOLID_RESIDUAL = 0.025  # and so much residual (90th percentile), which no print reaches: the network's own noise stays below 0.01
+APART_S = 0.4  # and of two moments that make a pair: nearer ones differ by noise alone
+KEYS = 16  # so many moments are kept: the last three seconds
+FEWEST_PAIRS = 3
+SURE_S = 2.5  # so long a face may hold still before that is a doubt
+
+FLAT_SHARE = 0.17  # residual over anisotropy of a flat print that is turned and tilted: 0.13 to 0.17
+FLAT_SLOPE = 0.20  # below this slope it is flat; heads leave 0.25 to 1.2
+SEEN_ENOUGH = 0.06  # anisotropy (90th percentile of the pairs) below which the view has changed too little to call a thing flat
+RIGID_EXCESS = 0.003  # median excess below which nothing but a stiff plane was seen: prints stay below 0.0026, people above 0.0034
+SOLID_EXCESS = 0.007  # median excess of a head that moves; strongly bent prints reach 0.006
+SOLID_PEAK = 0.014  # and its 90th percentile
+NOISE_RIGID, NOISE_SOLID = 1.2, 3.0  # the same as multiples of what is left between one frame and the next, where that is more
 
 Plane = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Parallax:
-    """Medians over pairs of moments. slope: residual over anisotropy by least squares through zero."""
+    """Over pairs of moments. slope: residual over anisotropy by least squares through zero; excess and peak: median and 90th percentile
+    of what the residual is above a flat thing's share; noise: median residual between neighbouring frames.
+    """
 
     pairs: int
     slope: float
-    residual: float
     anisotropy: float
+    excess: float
+    peak: float
+    noise: float
 
 
 class DepthWatch:
     """Collects moments of one unbroken track."""
 
     def __init__(self) -> None:
-        self._keys: deque[tuple[float, Plane, float]] = deque(maxlen=KEYS)
+        self._keys: deque[tuple[float, Plane]] = deque(maxlen=KEYS)
         self._pairs: deque[tuple[float, float]] = deque(maxlen=KEYS * (KEYS - 1) // 2)
+        self._steps: deque[float] = deque(maxlen=30)
+        self._before: Plane | None = None
+        self._began: float | None = None
+        self._now = 0.0
 
     def observe(self, t: float, face: Face) -> None:
         """Take one steady frame of the track."""
+        self._began = t if self._began is None else self._began
+        self._now = t
+        points, size = face.landmarks[list(RIGID), :2].astype(np.float64), max(face.size, 1e-6)
+        if self._before is not None:
+            self._steps.append(homography_residual(self._before, points) / size)
+        self._before = points
         if self._keys and t - self._keys[-1][0] < KEY_EVERY_S:
             return
-        points = face.landmarks[list(RIGID), :2].astype(np.float64)
-        for _, before, _ in self._keys:
-            residual = homography_residual(before, points) / max(face.size, 1e-6)
-            self._pairs.append((residual, anisotropy(before, points)))
-        self._keys.append((t, points, face.size))
+        for when, known in self._keys:
+            if t - when >= APART_S:
+                self._pairs.append((homography_residual(known, points) / size, anisotropy(known, points)))
+        self._keys.append((t, points))
 
     def parallax(self) -> Parallax | None:
         """What the pairs so far say; None when they are too few."""
@@ -62,18 +85,31 @@ class DepthWatch:
             return None
         residual, change = np.array(self._pairs).T
         slope = float(residual @ change / max(float(change @ change), 1e-9))
-        return Parallax(len(residual), slope, float(np.percentile(residual, 90)), float(np.percentile(change, 90)))
+        excess = residual - FLAT_SHARE * change
+        return Parallax(
+            len(residual),
+            slope,
+            float(np.percentile(change, 90)),
+            float(np.median(excess)),
+            float(np.percentile(excess, 90)),
+            float(np.median(self._steps)),
+        )
 
     def finding(self) -> Finding:
-        """`clear` for a solid face, `deny` for a flat one, `open` while the view has not changed enough to tell."""
+        """`clear` for a head that is seen to be solid, `deny` for a flat thing that is seen from several sides.
+
+        `open`: neither, but more than a stiff plane; `unsure`: a stiff plane so far, for a short time; `doubt`: for too long.
+        """
         seen = self.parallax()
-        if seen is None:
-            return Finding("depth", "open", None)
-        if seen.slope >= SOLID_SLOPE and seen.residual >= SOLID_RESIDUAL:
-            return Finding("depth", "clear", seen.slope)
+        if seen is None or self._began is None:
+            return Finding("depth", "unsure", None)
         if seen.slope < FLAT_SLOPE and seen.anisotropy >= SEEN_ENOUGH:
-            return Finding("depth", "deny", seen.slope)
-        return Finding("depth", "open", seen.slope)
+            return Finding("depth", "deny", seen.excess)
+        if seen.excess >= max(SOLID_EXCESS, NOISE_SOLID * seen.noise) and seen.peak >= SOLID_PEAK:
+            return Finding("depth", "clear", seen.excess)
+        if seen.excess >= max(RIGID_EXCESS, NOISE_RIGID * seen.noise):
+            return Finding("depth", "open", seen.excess)
+        return Finding("depth", "unsure" if self._now - self._began < SURE_S else "doubt", seen.excess)
 
 
 def homography_residual(a: Plane, b: Plane) -> float:

@@ -18,8 +18,6 @@ from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
 
-SCREEN_EVERY = 2  # looks of the texture networks to one for edges, which cost as much and change less
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -65,8 +63,8 @@ class LivenessJudge:
         self._depth = DepthWatch()
         self._screen = ScreenWatch()
         self._before: Face | None = None
-        self._looked_at: float | None = None
-        self._looks = 0
+        self._texture_at: float | None = None
+        self._screen_at: float | None = None
         self._cues: list[Cue] = []
 
     def observe(self, t: float, image: Image, face: Face) -> list[Cue]:
@@ -98,16 +96,18 @@ class LivenessJudge:
         blinks, turns = kinds.count("blink"), kinds.count("head_turn")
         findings = (self._continuity.finding(), self._texture.finding(), self._depth.finding(), *self._screen.findings())
         policy = POLICIES[self._settings.policy]
-        return Evidence(blinks, turns, findings, decide(policy, blinks, turns, findings, challenge_passed=challenge_passed))
+        return Evidence(blinks, turns, findings, decide(policy, blinks, findings, challenge_passed=challenge_passed))
 
     def _look(self, t: float, image: Image, face: Face) -> None:
-        """The passive cues, a few times a second: neighbouring frames tell nothing new."""
+        """The passive cues that look at the picture, a few times a second and never two in one frame: each costs some milliseconds."""
         if self._settings.policy == "none" or abs(face.pose.yaw) > FAR_YAW_DEG:
             return
-        if self._looked_at is not None and (t - self._looked_at) * 1000 < self._settings.passive_every_ms:
-            return
-        self._looked_at = t
-        self._looks += 1
-        self._texture.observe(self._networks.texture(image, face))
-        if self._looks % SCREEN_EVERY == 0:
+        if self._due(self._texture_at, t):
+            self._texture_at = t
+            self._texture.observe(self._networks.texture(image, face))
+        elif self._due(self._screen_at, t):
+            self._screen_at = t
             self._screen.observe(image, face)
+
+    def _due(self, last: float | None, t: float) -> bool:
+        return last is None or (t - last) * 1000 >= self._settings.passive_every_ms

@@ -13,15 +13,15 @@ Answer = Literal["live", "wait", "challenge", "denied"]
 class Policy:
     """One policy as data.
 
-    turn_counts: a head turn is a sign of life beside the blink, where the depth cue has found the face solid.
-    wants_passive: nobody is live before the texture model has said something.
+    motion_counts: a head that moves as only a solid one does is a sign of life beside the blink.
+    waits_for: passive cues that must have made up their mind first.
     on_doubt: steps of the challenge when a passive cue doubts (0: doubts are let pass).
     always: steps of the challenge that everybody is asked.
     """
 
     name: Name
-    turn_counts: bool
-    wants_passive: bool
+    motion_counts: bool
+    waits_for: tuple[str, ...]
     on_doubt: int
     always: int
     stops: str
@@ -32,48 +32,49 @@ POLICIES: dict[str, Policy] = {
     for policy in (
         Policy(
             "fast",
-            turn_counts=False,
-            wants_passive=True,
+            motion_counts=False,
+            waits_for=("texture", "bezel"),
             on_doubt=0,
             always=0,
             stops="prints, photos on a screen, and replays that the passive cues see through; no challenge, so doubt lets pass",
         ),
         Policy(
             "standard",
-            turn_counts=True,
-            wants_passive=True,
-            on_doubt=1,
+            motion_counts=True,
+            waits_for=("texture", "bezel", "depth"),
+            on_doubt=2,
             always=0,
-            stops="as fast, and whatever a passive cue only doubts unless a random step is followed",
+            stops="as fast, and whatever a passive cue only doubts unless two random steps are followed",
         ),
         Policy(
             "strict",
-            turn_counts=True,
-            wants_passive=True,
-            on_doubt=2,
-            always=2,
+            motion_counts=True,
+            waits_for=("texture", "bezel", "depth"),
+            on_doubt=3,
+            always=3,
             stops="as standard, and every recording made before the steps were drawn, however good its picture",
         ),
-        Policy("none", turn_counts=True, wants_passive=False, on_doubt=0, always=0, stops="nothing: for tests only"),
+        Policy("none", motion_counts=True, waits_for=(), on_doubt=0, always=0, stops="nothing: for tests only"),
     )
 }
 
 
-def decide(policy: Policy, blinks: int, turns: int, findings: tuple[Finding, ...], *, challenge_passed: bool) -> Answer:
+def decide(policy: Policy, blinks: int, findings: tuple[Finding, ...], *, challenge_passed: bool) -> Answer:
     """Join the cues of one unbroken track.
 
-    blinks, turns: natural ones between the first and the last embedding.
+    blinks: natural ones between the first and the last embedding.
     """
     if policy.name == "none":
         return "live"
     verdicts = {finding.cue: finding.verdict for finding in findings}
     if "deny" in verdicts.values():
         return "denied"
-    if challenge_passed:
-        return "live"
+    if challenge_passed:  # who has turned the head is no stiff plane any more
+        return "wait" if verdicts.get("depth") in ("unsure", "doubt") else "live"
     solid = verdicts.get("depth") == "clear"
-    alive = blinks > 0 or (policy.turn_counts and turns > 0 and solid)
-    if not alive or (policy.wants_passive and verdicts.get("texture", "open") == "open"):
+    alive = blinks > 0 or (policy.motion_counts and solid)
+    waits = [cue for cue, verdict in verdicts.items() if verdict == "unsure" and cue in policy.waits_for]
+    if not alive or waits:
         return "wait"
     doubted = "doubt" in verdicts.values()
     if policy.always or (doubted and policy.on_doubt):

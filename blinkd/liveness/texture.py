@@ -68,7 +68,7 @@ class TextureWatch:
         A single network that denies is a doubt: what lies at the edge of the picture only the wider view sees.
         """
         if self._count < FEWEST:
-            return Finding("texture", "open", None)
+            return Finding("texture", "unsure", None)
         value = min(float(np.median(np.mean(self._recent, axis=1))), self._sum / self._count)
         if value < self._deny:
             return Finding("texture", "deny", value)

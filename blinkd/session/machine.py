@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from blinkd.attendance.punch import Punch, TurnedAway
 from blinkd.capture.frame import Frame
 from blinkd.identity.matcher import Identity, fuse
-from blinkd.liveness.challenge import Asked, Challenge
+from blinkd.liveness.challenge import Asked, Challenge, draw
 from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.cue import Cue
 from blinkd.liveness.evidence import Evidence, LivenessJudge, Networks
@@ -184,7 +184,7 @@ class SessionMachine:
         if evidence.live and not visit.live_reported:
             visit.live_reported = True
             events.append(Event(t, visit.number, "liveness", {"live": True, **_signs(evidence)}))
-        if visit.challenge is not None and visit.challenge.state == "failed":
+        if visit.challenge is not None and visit.challenge.state == "failed" and not evidence.live:
             self._refuse(visit, t, "not_live", events)
             return
         enough = len(visit.embeddings) >= self._settings.session.embeddings and not visit.doubts
@@ -215,8 +215,8 @@ class SessionMachine:
                 return True
         if evidence.answer == "challenge" and visit.challenge is None:
             liveness = self._settings.liveness
-            steps = max(self._policy.always, self._policy.on_doubt)
-            visit.challenge = Challenge(steps, liveness.step_s, self._chance, mirrored=self._settings.camera.mirror)
+            steps = draw(max(self._policy.always, self._policy.on_doubt), self._chance)
+            visit.challenge = Challenge(steps, liveness.step_s, mirrored=self._settings.camera.mirror)
             visit.asked_at = t
             self.state = "challenged"
             events.append(_asking(visit, t, visit.challenge.ask(t)))

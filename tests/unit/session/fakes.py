@@ -55,6 +55,7 @@ class Look:
     size: float = 1.0
     texture: float = 1.0
     yaw_ratio: float = 1.0
+    sway: float = 0.006  # a person's own movement, as a share of the face's size; a print has none
     image: np.ndarray | None = None  # instead of a grey picture with noise
 
 
@@ -136,7 +137,11 @@ class Stage:
         events: list[Event] = []
         for look in looks:
             self.reader.now = look
-            shown = None if look.who is None else sized(face(look.ear, yaw_ratio=look.yaw_ratio), look.size)
+            shown = (
+                None
+                if look.who is None
+                else sized(face(look.ear, yaw_ratio=look.yaw_ratio, sway=look.sway * np.sin(2 * np.pi * self.t / 1.3)), look.size)
+            )
             events += self.machine.step(
                 Frame(look.image if look.image is not None else grain(self.index), self.t, self.index),
                 Tracking(shown, look.track, int(shown is not None)),

@@ -50,12 +50,13 @@ def test_a_moment_of_bad_light_does_not_decide() -> None:
     assert "punch" in kinds(events)
 
 
-def test_doubt_asks_one_step_and_who_follows_it_is_let_in() -> None:
+def test_doubt_asks_two_steps_and_who_follows_them_is_let_in() -> None:
     stage = Stage()
     asked = challenge_of(stage, stage.rest(1, DOUBTFUL) + stage.blink(DOUBTFUL) + stage.rest(0.3, DOUBTFUL))
-    assert (asked["number"], asked["of"]) == (1, 1)
+    assert (asked["number"], asked["of"]) == (1, 2)
     events = follow(stage, asked["step"], DOUBTFUL)
-    assert "punch" in kinds(events), asked
+    (second,) = [event.details for event in events if event.kind == "challenge"]
+    assert "punch" in kinds(follow(stage, second["step"], DOUBTFUL))
     assert stage.desk.attended == ["ann"]
 
 
@@ -73,15 +74,32 @@ def test_under_fast_doubt_lets_pass() -> None:
     assert "punch" in kinds(stage.rest(1, DOUBTFUL) + stage.blink(DOUBTFUL) + stage.rest(0.5, DOUBTFUL))
 
 
-def test_strict_asks_two_steps_of_everybody_in_order() -> None:
+def test_strict_asks_three_steps_of_everybody_in_order() -> None:
     stage = Stage(policy("strict"))
-    first = challenge_of(stage, stage.rest(1) + stage.blink() + stage.rest(0.3))
-    assert (first["number"], first["of"]) == (1, 2)
-    events = follow(stage, first["step"], Look())
-    (second,) = [event.details for event in events if event.kind == "challenge"]
-    assert second["number"] == 2
-    assert "punch" not in kinds(events)
-    assert "punch" in kinds(follow(stage, second["step"], Look()))
+    asked = challenge_of(stage, stage.rest(1) + stage.blink() + stage.rest(0.3))
+    for number in (1, 2, 3):
+        assert (asked["number"], asked["of"]) == (number, 3)
+        assert stage.desk.attended == []
+        events = follow(stage, asked["step"], Look())
+        asked = next((event.details for event in events if event.kind == "challenge"), {})
+    assert "punch" in kinds(events)
+
+
+def test_a_stiff_picture_that_blinks_is_asked_to_turn_its_head() -> None:
+    stage = Stage()
+    stiff = Look(sway=0.0)
+    events = stage.rest(1, stiff) + stage.blink(stiff) + stage.rest(1, stiff)
+    assert "punch" not in kinds(events), "a blink alone does not let a stiff plane in"
+    asked = challenge_of(stage, stage.rest(1, stiff))
+    events = follow(stage, asked["step"], stiff) + stage.rest(13, stiff)
+    assert reasons(events)[0] == "not_live"
+    assert stage.desk.attended == []
+
+
+def test_a_doubt_that_goes_away_withdraws_the_challenge() -> None:
+    stage = Stage()
+    challenge_of(stage, stage.rest(1, DOUBTFUL) + stage.blink(DOUBTFUL) + stage.rest(0.3, DOUBTFUL))
+    assert "punch" in kinds(stage.rest(5))
 
 
 def test_another_face_that_follows_the_step_is_not_let_in() -> None:
