@@ -59,7 +59,7 @@ def test_what_holds_quite_still_is_doubted(points: np.ndarray) -> None:
 
 
 def test_a_head_that_sways_a_little_is_more_than_a_stiff_plane() -> None:
-    assert verdict(head(), 4) == "open"
+    assert verdict(head(), 6) == "open"
 
 
 def test_too_few_moments_say_nothing() -> None:
