@@ -20,8 +20,9 @@ from blinkd.clock import Clock, SystemClock
 from blinkd.errors import ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands
+from blinkd.identity.matcher import Matcher
 from blinkd.identity.register import Register
+from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule
 from blinkd.models.manifest import Manifest, default_models_dir
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
@@ -70,15 +71,23 @@ class Parts:
         return FaceReader(self.embedder, self.settings.vision)
 
     @cached_property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the thresholds follow from the settings, the model and the gallery's size."""
+        embedder = self.embedder
+        own = self.manifest.thresholds_of(embedder.model_id)
+        scores = None
+        if embedder.precision != "simulated" and (table := self.manifest.entry(embedder.model_id).impostor.get(embedder.precision)):
+            scores = ImpostorScores(table.fmr, table.threshold, table.lower, table.upper)
+        return ThresholdRule(Bands(own.match, own.uncertain), scores, self.settings.identity)
+
+    def matcher(self, gallery: Gallery) -> Matcher:
+        """Recognition in a gallery; its thresholds follow the gallery's size."""
+        return Matcher(gallery, self.threshold_rule)
+
+    @property
     def bands(self) -> Bands:
-        """Thresholds in force: those of the settings, else of the model."""
-        wanted = self.settings.identity
-        own = self.manifest.thresholds_of(self.embedder.model_id)
-        match = own.match if wanted.match_threshold is None else wanted.match_threshold
-        uncertain = min(own.uncertain, match) if wanted.uncertain_threshold is None else wanted.uncertain_threshold
-        if uncertain > match:
-            raise ConfigError(f"identity.uncertain_threshold {uncertain} is above the match threshold {match}; lower it")
-        return Bands(match, uncertain)
+        """Thresholds that a gallery starts with; those in force for its size are the matcher's."""
+        return self.threshold_rule.at(0).bands
 
     @cached_property
     def enroller(self) -> Enroller:
@@ -104,7 +113,8 @@ class Parts:
             raise StoreError(
                 f"{self.settings.state_dir}: {free_mb} MB free, enrolment wants {wanted_mb} (store.min_free_mb); free some space"
             )
-        return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
+        gallery = self.gallery(store)
+        return Register(store.people, gallery, self.matcher(gallery).bands, self.embedder.model_id)
 
     def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None) -> Terminal:
         """The main line: people are known from one store, attendance is written into another (the same one, but for a preview).
@@ -113,9 +123,8 @@ class Parts:
         """
         settings = self.settings
         clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
-        machine = SessionMachine(
-            settings, self.reader, self.gallery(people) if gallery is None else gallery, self.bands, clerk, people.people.name_of
-        )
+        matcher = self.matcher(self.gallery(people) if gallery is None else gallery)
+        machine = SessionMachine(settings, self.reader, matcher, clerk, people.people.name_of)
         return Terminal(MotionGate(settings.motion), self.analyser.tracker(), machine)
 
 

@@ -9,13 +9,12 @@ from typing import Any, Literal, Protocol
 
 from blinkd.attendance.punch import Punch, TurnedAway
 from blinkd.capture.frame import Frame
-from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands, fuse, identify
+from blinkd.identity.matcher import Bands, Identity, fuse
 from blinkd.liveness.evidence import Cue, LivenessJudge
 from blinkd.session.events import Event, RefusalReason
 from blinkd.session.visit import Visit
 from blinkd.settings import Settings
-from blinkd.vision.face import Face
+from blinkd.vision.face import Embedding, Face
 from blinkd.vision.reader import FaceReader
 from blinkd.vision.tracker import Tracking
 
@@ -23,6 +22,17 @@ State = Literal["idle", "tracking", "challenged", "accepted", "refused"]
 
 UNKNOWN_AFTER_S = 2.0  # a face that nothing in the gallery resembles is refused after so long instead of at the timeout
 PASSER_BY_S = 1.0  # who leaves sooner and was never looked at often enough to decide did not ask for anything
+
+
+class Recogniser(Protocol):
+    """Whom the terminal knows, as the session needs it."""
+
+    @property
+    def bands(self) -> Bands:
+        """The thresholds in force."""
+
+    def identify(self, probe: Embedding) -> Identity:
+        """Who a face is; probe is float32 (D,), unit length."""
 
 
 class Desk(Protocol):
@@ -42,15 +52,13 @@ class SessionMachine:
         self,
         settings: Settings,
         reader: FaceReader,
-        gallery: Gallery,
-        bands: Bands,
+        recogniser: Recogniser,
         desk: Desk,
         name_of: Callable[[str], str],
     ) -> None:
         self._settings = settings
         self._reader = reader
-        self._gallery = gallery
-        self._bands = bands
+        self._recogniser = recogniser
         self._desk = desk
         self._name_of = name_of
         self._visit: Visit | None = None
@@ -132,7 +140,7 @@ class SessionMachine:
         visit.add(taken_at, self._reader.embed(best), self._settings.identity.agreement)
         visit.best, visit.looked_at = None, t
         if visit.embeddings:
-            visit.identity = identify(fuse([known for _, known in visit.embeddings]), self._gallery, self._bands)
+            visit.identity = self._recogniser.identify(fuse([known for _, known in visit.embeddings]))
 
     def _vouched(self, visit: Visit, cue: Cue) -> bool:
         """Whether the face that gave the cue is the one recognised so far.
@@ -175,7 +183,7 @@ class SessionMachine:
             "person_id": person_id,
             "name": self._name_of(person_id),
             "similarity": round(similarity, 4),
-            "threshold": round(self._bands.match, 4),
+            "threshold": round(self._recogniser.bands.match, 4),
         }
         events.append(Event(t, visit.number, "identified", details))
 

@@ -9,7 +9,8 @@ import numpy as np
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, TurnedAway
 from blinkd.capture.frame import Frame
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands
+from blinkd.identity.matcher import Bands, Matcher
+from blinkd.identity.thresholds import ThresholdRule
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
 from blinkd.settings import Settings
@@ -113,8 +114,9 @@ class Stage:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.reader, self.desk = FakeReader(), FakeDesk()
+        used = settings or Settings()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
-        self.machine = SessionMachine(settings or Settings(), self.reader, gallery, BANDS, self.desk, str.title)
+        self.machine = SessionMachine(used, self.reader, Matcher(gallery, ThresholdRule(BANDS, None, used.identity)), self.desk, str.title)
         self.index = 0
 
     @property
