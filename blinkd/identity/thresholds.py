@@ -15,6 +15,7 @@ Origin = Literal["model", "gallery", "settings"]
 TAIL_DECADES = 2.0  # the tail's slope is taken over the last two decades of the table: over less it would rest on a handful of pairs
 THRESHOLD_STEP = 1e-4  # thresholds are rounded up to it, so that the figure that is printed is the figure in force
 SMALLEST_RATE = 1e-30  # stands for 0 in logarithms
+NOTHING = 1e-12  # a bound below it is printed as 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class ImpostorScores:
                 for rates in (self.fmr, self.lower, self.upper)
             )
             below = threshold < self.threshold[0]
-            return Rate(value, lower, 1.0 if below else upper, extrapolated=below)
+            nothing = lower < NOTHING  # between a bound above 0 and one of 0
+            return Rate(value, 0.0 if nothing else lower, 1.0 if below else upper, extrapolated=below)
         beyond = threshold - self.threshold[-1]
         value = 10 ** (_log(self.fmr[-1]) - self._tail(self.fmr, self.fmr) * beyond)
         upper = 10 ** (_log(self.upper[-1]) - max(0.0, self._tail(self.lower, self.upper)) * beyond)
