@@ -1,7 +1,6 @@
 """Builds the parts from the settings, and runs them: the one place where driver meets port."""
 
 import contextlib
-import functools
 import json
 import logging
 import os
@@ -22,13 +21,14 @@ from blinkd.clock import Clock, SystemClock
 from blinkd.errors import ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands, Identity, identify
+from blinkd.identity.matcher import Matcher
 from blinkd.identity.register import Register
+from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule
 from blinkd.liveness.evidence import Networks
 from blinkd.liveness.texture import TextureModel
 from blinkd.models.manifest import Manifest, default_models_dir
 from blinkd.session.events import Event
-from blinkd.session.machine import Desk, SessionMachine
+from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
 from blinkd.settings import Settings
 from blinkd.store.database import Store, make_folder
@@ -80,15 +80,23 @@ class Parts:
         return Networks(TextureModel(self.manifest, self.settings.vision.threads).look, self.analyser.blendshapes.eyes_closed)
 
     @cached_property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the thresholds follow from the settings, the model and the gallery's size."""
+        embedder = self.embedder
+        own = self.manifest.thresholds_of(embedder.model_id)
+        scores = None
+        if embedder.precision != "simulated" and (table := self.manifest.entry(embedder.model_id).impostor.get(embedder.precision)):
+            scores = ImpostorScores(table.fmr, table.threshold, table.lower, table.upper)
+        return ThresholdRule(Bands(own.match, own.uncertain), scores, self.settings.identity)
+
+    def matcher(self, gallery: Gallery) -> Matcher:
+        """Recognition in a gallery; its thresholds follow the gallery's size."""
+        return Matcher(gallery, self.threshold_rule)
+
+    @property
     def bands(self) -> Bands:
-        """Thresholds in force: those of the settings, else of the model."""
-        wanted = self.settings.identity
-        own = self.manifest.thresholds_of(self.embedder.model_id)
-        match = own.match if wanted.match_threshold is None else wanted.match_threshold
-        uncertain = min(own.uncertain, match) if wanted.uncertain_threshold is None else wanted.uncertain_threshold
-        if uncertain > match:
-            raise ConfigError(f"identity.uncertain_threshold {uncertain} is above the match threshold {match}; lower it")
-        return Bands(match, uncertain)
+        """Thresholds that a gallery starts with; those in force for its size are the matcher's."""
+        return self.threshold_rule.at(0).bands
 
     @cached_property
     def enroller(self) -> Enroller:
@@ -114,7 +122,8 @@ class Parts:
             raise StoreError(
                 f"{self.settings.state_dir}: {free_mb} MB free, enrolment wants {wanted_mb} (store.min_free_mb); free some space"
             )
-        return Register(store.people, self.gallery(store), self.bands, self.embedder.model_id)
+        gallery = self.gallery(store)
+        return Register(store.people, gallery, self.matcher(gallery).bands, self.embedder.model_id)
 
     def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None, seed: int | None = None) -> Terminal:
         """The main line: people are known from one store, attendance is written into another (the same one, but for a preview).
@@ -123,14 +132,13 @@ class Parts:
         """
         settings = self.settings
         clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
-        held = self.gallery(people) if gallery is None else gallery
-        knows = functools.partial(identify, gallery=held, bands=self.bands)
-        return self.main_line(knows, clerk, people.people.name_of, seed)
+        matcher = self.matcher(self.gallery(people) if gallery is None else gallery)
+        return self.main_line(matcher, clerk, people.people.name_of, seed)
 
-    def main_line(self, knows: Callable[[Embedding], Identity], desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
+    def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
         chance = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  a replay must decide the same each time
-        machine = SessionMachine(self.settings, self.reader, self.liveness_networks, knows, desk, name_of, chance)
+        machine = SessionMachine(self.settings, self.reader, self.liveness_networks, recogniser, desk, name_of, chance)
         return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(), machine)
 
 

@@ -10,6 +10,7 @@ from blinkd.capture.factory import open_source
 from blinkd.clock import SystemClock
 from blinkd.daemon import Parts
 from blinkd.errors import BlinkdError, CameraLost
+from blinkd.identity.thresholds import Rate
 from blinkd.settings import Settings
 
 Status = Literal["ok", "warn", "fail"]
@@ -33,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("store", lambda: _store(parts)),
         ("models", lambda: _models(parts)),
         ("embedder", lambda: _embedder(parts)),
+        ("threshold", lambda: _threshold(parts)),
         ("camera", lambda: _camera(settings)),
         ("clock", _clock),
     )
@@ -75,11 +77,37 @@ def _models(parts: Parts) -> Check:
 
 
 def _embedder(parts: Parts) -> Check:
-    embedder, bands = parts.embedder, parts.bands
-    detail = f"{embedder.model_id} ({embedder.precision}), match from {bands.match:.2f}, uncertain from {bands.uncertain:.2f}"
+    embedder = parts.embedder
+    detail = f"{embedder.model_id} ({embedder.precision}), {embedder.dimension}-D"
     if embedder.precision == "simulated":
         return Check("embedder", "fail", f"{detail}: recognises nobody", "set vision.precision to auto")
     return Check("embedder", "ok", detail, "")
+
+
+def _threshold(parts: Parts) -> Check:
+    """The threshold in force for what is enrolled, and what it stands for."""
+    templates = 0
+    if (parts.settings.state_dir / "blinkd.db").exists():
+        with parts.open_store(read_only=True) as store:
+            templates = len(parts.gallery(store))
+    point = parts.threshold_rule.at(templates)
+    origin = {"model": "the model's own", "gallery": "raised for the gallery's size", "settings": "set in the settings"}[point.origin]
+    detail = (
+        f"match from {point.bands.match:.4f} ({origin}), uncertain from {point.bands.uncertain:.4f}, margin {point.margin:.2f}; "
+        f"{templates} templates"
+    )
+    if point.fmr is None or point.fpir is None:
+        unknown = f"{detail}; the false match rate of {parts.embedder.model_id} ({parts.embedder.precision}) is unknown"
+        return Check("threshold", "warn", unknown, "measure it on pictures of many people: blinkd evaluate impostors DIR")
+    detail += f"; false match rate {_rate(point.fmr)} per comparison, FPIR {_rate(point.fpir)} per look, wanted at most {point.wanted:g}"
+    if point.origin == "settings" and point.fpir.value > point.wanted:
+        advised = parts.threshold_rule.without_override(templates)
+        return Check("threshold", "warn", detail, f"remove identity.match_threshold, or raise it to {advised:.4f}")
+    return Check("threshold", "ok", detail, "")
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.1e} (95 % {rate.lower:.1e} to {rate.upper:.1e}{', extrapolated' if rate.extrapolated else ''})"
 
 
 def _camera(settings: Settings) -> Check:

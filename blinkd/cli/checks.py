@@ -58,10 +58,13 @@ def bench(
     stages = measuring.stages(picture, parts.settings, parts.analyser, parts.liveness_networks, embedders, repeats)
     memory = measuring.resident_mb()
     stages["embed_ms"] = stages[f"embed_{chosen.precision}_ms"]
+    searching = measuring.search_figures(chosen.dimension, repeats)
     answer: dict[str, Any] = {
         "stages": {name: timing.as_json() for name, timing in stages.items()},
         "frame_ms": round(stages["motion_ms"].p50 + stages["track_ms"].p50 + stages["crop_ms"].p50, 3),
-        "search": measuring.search_ms(chosen.dimension, repeats),
+        "search": searching.search_ms,
+        "reading": searching.reading_ms,
+        "search_ratio": searching.ratio,
         "rss_mb": memory,
         "model": chosen.model_id,
         "model_precision": chosen.precision,
@@ -76,5 +79,6 @@ def bench(
         out.print(f"{name.removesuffix('_ms'):<12} {timing.p50:8.2f} ms median {timing.p95:8.2f} ms 95th percentile")
     out.print(f"a tracked frame costs {answer['frame_ms']:.2f} ms in all; embedding comes a few times a visit")
     for size, ms in answer["search"].items():
-        out.print(f"1:N over {int(size):,} templates: {ms:.3f} ms")
+        reading, ratio = answer["reading"][size], answer["search_ratio"][size]
+        out.print(f"1:N over {int(size):,} templates: {ms:.3f} ms, {ratio:.2f} times reading them from memory once ({reading:.3f} ms)")
     out.print(f"resident memory {memory:.0f} MB before the search galleries; {chosen.model_id} ({chosen.precision})")

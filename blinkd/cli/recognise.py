@@ -8,7 +8,6 @@ import typer
 from blinkd.capture.pictures import read_picture
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
-from blinkd.identity.matcher import identify as match
 from blinkd.settings import Settings
 
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="JPEG, PNG, WebP, BMP or TIFF.")]
@@ -26,11 +25,11 @@ def identify(context: typer.Context, image: Picture, as_json: bool = JsonFlag) -
     parts = Parts(settings)
     picture = read_picture(image)
     with parts.open_store(read_only=True) as store:
-        gallery = parts.gallery(store)
+        matcher = parts.matcher(parts.gallery(store))
         faces: list[dict[str, Any]] = []
         for face in parts.analyser.faces(picture):
             sample = parts.reader.look(picture, face)
-            found = match(parts.reader.embed(sample), gallery, parts.bands)
+            found = matcher.identify(parts.reader.embed(sample))
             name = store.people.name_of(found.person_id) if found.person_id is not None else None
             faces.append(
                 {

@@ -1,28 +1,14 @@
-"""The fourth value of the flow: whom a probe embedding belongs to, by the bands of the model."""
+"""The fourth value of the flow: whom a probe embedding belongs to, by the threshold that the model and the gallery's size ask for."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from blinkd.identity.gallery import Gallery
+from blinkd.identity.thresholds import Bands, OperatingPoint, ThresholdRule, Verdict
 from blinkd.vision.face import Embedding
 
-Verdict = Literal["match", "uncertain", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Bands:
-    """Cosine similarities: at or above `match` the same person, at or above `uncertain` look again, below it unknown."""
-
-    match: float
-    uncertain: float
-
-    def verdict(self, similarity: float) -> Verdict:
-        """Judge one similarity, -1..1."""
-        if similarity >= self.match:
-            return "match"
-        return "uncertain" if similarity >= self.uncertain else "unknown"
+__all__ = ["Bands", "Identity", "Matcher", "Verdict", "fuse", "identify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +21,40 @@ class Identity:
     threshold: float
 
 
-def identify(probe: Embedding, gallery: Gallery, bands: Bands) -> Identity:
-    """Search the gallery for a probe, float32 (D,), unit length; an empty gallery knows nobody (similarity 0)."""
-    best, _ = gallery.search(probe)
+class Matcher:
+    """Recognises faces in one gallery; its thresholds follow the number of templates that the gallery holds at the moment."""
+
+    def __init__(self, gallery: Gallery, rule: ThresholdRule) -> None:
+        self._gallery = gallery
+        self._rule = rule
+
+    @property
+    def point(self) -> OperatingPoint:
+        """The thresholds in force and what they stand for."""
+        return self._rule.at(len(self._gallery))
+
+    @property
+    def bands(self) -> Bands:
+        """The bands in force."""
+        return self.point.bands
+
+    def identify(self, probe: Embedding) -> Identity:
+        """Search the gallery for a probe, float32 (D,), unit length; an empty gallery knows nobody (similarity 0)."""
+        point = self.point
+        return identify(probe, self._gallery, point.bands, point.margin)
+
+
+def identify(probe: Embedding, gallery: Gallery, bands: Bands, margin: float = 0.0) -> Identity:
+    """Search a gallery for a probe, float32 (D,), unit length, by given bands.
+
+    margin: a match that leads the next person by less than this cosine is only `uncertain`: who of the two it is has not been shown.
+    """
+    best, other = gallery.search(probe)
     if best is None:
         return Identity("unknown", None, 0.0, bands.match)
     verdict = bands.verdict(best.similarity)
+    if verdict == "match" and other is not None and best.similarity - other.similarity < margin:
+        verdict = "uncertain"
     return Identity(verdict, None if verdict == "unknown" else best.person_id, best.similarity, bands.match)
 
 

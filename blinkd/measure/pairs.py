@@ -1,58 +1,70 @@
-"""Scores labelled pairs of pictures with the terminal's own detection, alignment and embedder."""
+"""Labelled pairs of pictures: the list of them, and their scores by the terminal's own detection, alignment and embedder."""
 
 import csv
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from blinkd.capture.frame import Image
-from blinkd.capture.pictures import read_picture
 from blinkd.errors import MediaError
-from blinkd.vision.analysis import FaceAnalyser
-from blinkd.vision.face import Embedding, Face
-from blinkd.vision.reader import FaceReader
+from blinkd.measure.portraits import Portraits, Refused, equal_files
+from blinkd.vision.face import Embedding
 
-COMPARABLE_SHARE = 0.5  # faces at least so large as the largest may be the picture's subject; the one nearest the centre is
+KEPT = 20_000  # embeddings kept at a time: 15 MB at 192-D, and enough that most lists need each picture once
+TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two pictures, whether they show the same person, and the fold (None where the file has none)."""
-
-    first: Path
-    second: Path
-    same: bool
-    fold: int | None
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Progress = Callable[[Integers], Iterator[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A picture that could not be used, and why."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of pictures: some 25 bytes each, however long the paths.
 
-    path: Path
-    reason: str
+    paths: every picture once, sorted; first, second: int64 (N,), positions in it; same: bool (N,), whether both show the same person;
+    folds: int64 (N,), or None where not every line has one.
+    """
+
+    paths: list[Path]
+    first: Integers
+    second: Integers
+    same: Flags
+    folds: Integers | None
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.same)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredPairs:
-    """scores, same: one entry a usable pair; folds likewise, or None; skipped: pairs left out; refused: pictures, each once."""
+    """scores, same: one entry a usable pair, in the file's order; folds likewise, or None.
 
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]]
-    same: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    folds: np.ndarray[tuple[int], np.dtype[np.int64]] | None
+    skipped: pairs left out, for a picture of theirs was refused, or they are labelled as different and yet byte for byte the same
+    (equal_pairs of them); refused: pictures, each once; duplicates: groups of byte-equal pictures.
+    """
+
+    scores: npt.NDArray[np.float64]
+    same: Flags
+    folds: Integers | None
     skipped: int
+    equal_pairs: int
     refused: list[Refused]
+    duplicates: list[tuple[Path, ...]]
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path) -> Pairs:
     """Read a CSV with the columns path1,path2,same[,fold]; relative paths start at the file's folder.
 
     `same` is 1/0, true/false or yes/no. Raises MediaError naming file, line and remedy.
     """
-    truth = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    pairs: list[Pair] = []
+    numbers: dict[str, int] = {}
+    columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
+    without_fold = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -60,67 +72,100 @@ def read_pairs(path: Path) -> list[Pair]:
             if missing:
                 raise MediaError(f"{path}: line 1: columns missing: {', '.join(sorted(missing))}; the file needs path1,path2,same[,fold]")
             for row in reader:
-                where = f"{path}: line {reader.line_num}"
-                label = (row["same"] or "").strip().lower()
-                if label not in truth:
-                    raise MediaError(f"{where}: same is {row['same']!r}; write 1 or 0")
-                if not row["path1"] or not row["path2"]:
-                    raise MediaError(f"{where}: path1 and path2 must not be empty")
-                fold = (row.get("fold") or "").strip()
-                if fold and not fold.lstrip("-").isdigit():
-                    raise MediaError(f"{where}: fold is {fold!r}; write a whole number or leave it empty")
-                pairs.append(Pair(path.parent / row["path1"], path.parent / row["path2"], truth[label], int(fold) if fold else None))
+                first, second, same, fold = _checked(row, f"{path}: line {reader.line_num}")
+                columns[0].append(numbers.setdefault(first, len(numbers)))
+                columns[1].append(numbers.setdefault(second, len(numbers)))
+                columns[2].append(same)
+                columns[3].append(fold or 0)
+                without_fold = without_fold or fold is None
     except FileNotFoundError:
-        raise MediaError(f"{path}: no such file") from None
+        raise MediaError(f"{path}: no such file; check the spelling") from None
     except UnicodeDecodeError as error:
         raise MediaError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from None
     except (OSError, csv.Error) as error:
-        raise MediaError(f"{path}: cannot be read as CSV: {error}") from None
-    if not pairs:
-        raise MediaError(f"{path}: no pairs in it")
-    return pairs
-
-
-def subject(faces: list[Face], image: Image) -> Face:
-    """The face that a portrait is about: of those of comparable size the one nearest the centre. `faces` is not empty, largest first."""
-    height, width = image.shape[:2]
-
-    def from_centre(face: Face) -> float:
-        x, y, w, h = face.bbox
-        return float(np.hypot(x + w / 2 - width / 2, y + h / 2 - height / 2))
-
-    return min((face for face in faces if face.size >= COMPARABLE_SHARE * faces[0].size), key=from_centre)
-
-
-def score_pairs(
-    pairs: list[Pair],
-    analyser: FaceAnalyser,
-    reader: FaceReader,
-    progress: Callable[[Iterable[Path]], Iterable[Path]],
-) -> ScoredPairs:
-    """Embed every picture once, then score the pairs; memory is one embedding a picture.
-
-    progress: wraps the list of pictures and yields them one by one (a progress bar).
-    """
-    embeddings: dict[Path, Embedding] = {}
-    refused: list[Refused] = []
-    for path in progress(sorted({path for pair in pairs for path in (pair.first, pair.second)})):
-        try:
-            image = read_picture(path)
-        except MediaError as error:
-            refused.append(Refused(path, str(error)))
-            continue
-        faces = analyser.faces(image)
-        if not faces:
-            refused.append(Refused(path, f"{path}: no face found"))
-            continue
-        embeddings[path] = reader.embed(reader.look(image, subject(faces, image)))
-    usable = [pair for pair in pairs if pair.first in embeddings and pair.second in embeddings]
-    folds = [pair.fold for pair in usable]
-    return ScoredPairs(
-        scores=np.array([float(embeddings[pair.first] @ embeddings[pair.second]) for pair in usable], np.float64),
-        same=np.array([pair.same for pair in usable], np.bool_),
-        folds=None if any(fold is None for fold in folds) else np.array(folds, np.int64),
-        skipped=len(pairs) - len(usable),
-        refused=refused,
+        raise MediaError(f"{path}: cannot be read as CSV: {error}; save it as CSV with the columns path1,path2,same[,fold]") from None
+    if not columns[0]:
+        raise MediaError(f"{path}: no pairs in it; write a line path1,path2,same for each")
+    names = sorted(numbers)
+    place = np.empty(len(names), np.int64)
+    place[[numbers[name] for name in names]] = np.arange(len(names))
+    return Pairs(
+        [path.parent / name for name in names],
+        place[columns[0]],
+        place[columns[1]],
+        np.array(columns[2], np.bool_),
+        None if without_fold else np.array(columns[3], np.int64),
     )
+
+
+def _checked(row: dict[str, str | None], where: str) -> tuple[str, str, bool, int | None]:
+    label = (row["same"] or "").strip().lower()
+    if label not in TRUTH:
+        raise MediaError(f"{where}: same is {row['same']!r}; write 1 or 0")
+    first, second = row["path1"], row["path2"]
+    if not first or not second or "\0" in first + second:
+        raise MediaError(f"{where}: path1 and path2 must not be empty; write the paths of two pictures")
+    fold = (row.get("fold") or "").strip()
+    try:
+        return first, second, TRUTH[label], int(fold) if fold else None
+    except ValueError:
+        raise MediaError(f"{where}: fold is {fold!r}; write a whole number or leave it empty") from None
+
+
+def score_pairs(pairs: Pairs, portraits: Portraits, progress: Progress, kept: int = KEPT) -> ScoredPairs:
+    """Score the pairs. Every picture is embedded once where no more than `kept` are named, and memory is bounded by them where there are.
+
+    progress: wraps the order in which the pairs are looked at, and yields it one by one (a progress bar). Beyond `kept` pictures the pairs
+    are taken block by block, a block being the pairs between two halves of what may be kept, so that few pictures are embedded again.
+    """
+    duplicates = equal_files(pairs.paths)
+    content = {path: number for number, group in enumerate(duplicates) for path in group}
+    remembered = _Remembered(pairs.paths, portraits, kept)
+    scores = np.full(len(pairs), np.nan)
+    equal_pairs = 0
+    half = max(1, kept // 2)
+    for row in progress(np.lexsort((pairs.second // half, pairs.first // half))):
+        one, other = int(pairs.first[row]), int(pairs.second[row])
+        equal = one == other or content.get(pairs.paths[one], -1) == content.get(pairs.paths[other], -2)
+        if equal and not pairs.same[row]:
+            equal_pairs += 1
+            continue
+        left, right = remembered[one], remembered[other]
+        if left is not None and right is not None:
+            scores[row] = float(left @ right)
+    usable = ~np.isnan(scores)
+    return ScoredPairs(
+        scores=scores[usable],
+        same=pairs.same[usable],
+        folds=None if pairs.folds is None else pairs.folds[usable],
+        skipped=int((~usable).sum()),
+        equal_pairs=equal_pairs,
+        refused=sorted(portraits.refused, key=lambda one: one.path),
+        duplicates=duplicates,
+    )
+
+
+class _Remembered:
+    """Embeddings by number of the picture, the least recently used forgotten first; a refused picture is never tried again."""
+
+    def __init__(self, paths: list[Path], portraits: Portraits, kept: int) -> None:
+        self._paths = paths
+        self._portraits = portraits
+        self._kept = max(2, kept)
+        self._held: OrderedDict[int, Embedding] = OrderedDict()
+        self._refused: set[int] = set()
+
+    def __getitem__(self, number: int) -> Embedding | None:
+        if number in self._refused:
+            return None
+        if number in self._held:
+            self._held.move_to_end(number)
+            return self._held[number]
+        embedding = self._portraits.embed(self._paths[number])
+        if embedding is None:
+            self._refused.add(number)
+            return None
+        self._held[number] = embedding
+        if len(self._held) > self._kept:
+            self._held.popitem(last=False)
+        return embedding

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from blinkd.measure.intervals import clopper_pearson
+
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
 Folds = npt.NDArray[np.int64]
@@ -17,13 +19,15 @@ DEFAULT_FOLDS = 10
 class Verification:
     """accuracy and accuracy_std: mean and standard deviation over folds, each judged by the threshold best on the other folds;
     auc: area under the ROC curve; tar and threshold: true accept rate and cosine threshold at each false match rate that the number
-    of impostor pairs can show (at least one expected false match).
+    of impostor pairs can show (at least one expected false match); tar_interval: the exact 95 % interval (Clopper-Pearson over the genuine
+    pairs) of the true accept rate at that very threshold, which is taken as given.
     """  # fmt: skip
 
     accuracy: float
     accuracy_std: float
     auc: float
     tar: dict[str, float]
+    tar_interval: dict[str, tuple[float, float]]
     threshold: dict[str, float]
 
 
@@ -43,12 +47,21 @@ def verification(scores: Scores, same: Labels, folds: Folds | None = None) -> Ve
             folds[rows] = np.arange(len(rows)) % DEFAULT_FOLDS
     accuracies = [_fold_accuracy(scores, same, folds == fold) for fold in np.unique(folds)]
     genuine, impostor = np.sort(scores[same]), np.sort(scores[~same])
-    threshold, tar = {}, {}
+    threshold, tar, interval = {}, {}, {}
     for name, rate in FMR_TARGETS.items():
         if rate * len(impostor) >= 1:
             threshold[name] = threshold_at(impostor, rate)
-            tar[name] = float(np.mean(genuine >= threshold[name]))
-    return Verification(float(np.mean(accuracies)), float(np.std(accuracies)), _auc(genuine, impostor), tar, threshold)
+            accepted = int(np.sum(genuine >= threshold[name]))
+            tar[name] = accepted / len(genuine)
+            interval[name] = clopper_pearson(accepted, len(genuine))
+    return Verification(
+        accuracy=float(np.mean(accuracies)),
+        accuracy_std=float(np.std(accuracies)),
+        auc=_auc(genuine, impostor),
+        tar=tar,
+        tar_interval=interval,
+        threshold=threshold,
+    )
 
 
 def threshold_at(impostor_sorted: Scores, rate: float) -> float:

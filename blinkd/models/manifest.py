@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,6 +23,7 @@ SIMULATED_PREFIX = "simulated-"  # before the name of the model that a simulated
 
 Precision = Literal["int8", "fp32", "fp16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(gt=0, le=1)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # beside the manifest: no folders, no way out
 
 
@@ -76,6 +78,31 @@ class Measured(_Part):
     clahe_tar: dict[str, float] = {}
 
 
+class ImpostorTable(_Part):
+    """How often two different people score at or above a threshold; `blinkd evaluate impostors` prints it.
+
+    fmr: false match rates, falling; threshold: cosine at which each is reached, rising; lower, upper: 95 % bounds of the rate there.
+    """
+
+    data: str
+    method: str  # of the bounds, with its source
+    people: int = Field(ge=2)
+    pictures: int = Field(ge=2)
+    pairs: int = Field(ge=1)
+    fmr: tuple[Share, ...] = Field(min_length=2)
+    threshold: tuple[Annotated[float, Field(ge=-1, le=1)], ...]
+    lower: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    upper: tuple[Share, ...]
+
+    @model_validator(mode="after")
+    def _a_curve(self) -> Self:
+        if len({len(self.fmr), len(self.threshold), len(self.lower), len(self.upper)}) != 1:
+            raise ValueError("fmr, threshold, lower and upper must have the same length")
+        if any(later >= earlier for earlier, later in pairwise(self.fmr)) or any(a >= b for a, b in pairwise(self.threshold)):
+            raise ValueError("fmr must fall and threshold rise from point to point")
+        return self
+
+
 class ModelEntry(_Part):
     """One network. The fields from `dimension` on are those of embedders."""
 
@@ -97,6 +124,7 @@ class ModelEntry(_Part):
     crop_scale: float | None = Field(None, gt=1)  # of texture networks: side of their view over the face's box
     calibration: FileName | None = None  # scales and ranges of the INT8 form, so that building it again gives the same bytes
     measured: dict[Precision, Measured] = {}
+    impostor: dict[Precision, ImpostorTable] = {}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

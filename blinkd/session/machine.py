@@ -30,6 +30,13 @@ DENIED_S = 1.5  # a passive cue must go on denying for so long after everything 
 PASSER_BY_S = 1.0  # who leaves sooner and was never looked at often enough to decide did not ask for anything
 
 
+class Recogniser(Protocol):
+    """Whom the terminal knows, as the session needs it."""
+
+    def identify(self, probe: Embedding) -> Identity:
+        """Who a face is; probe is float32 (D,), unit length."""
+
+
 class Desk(Protocol):
     """Attendance, as the session needs it; both calls return only when the answer is on disk."""
 
@@ -48,20 +55,20 @@ class SessionMachine:
         settings: Settings,
         reader: FaceReader,
         networks: Networks,
-        identify: Callable[[Embedding], Identity],
+        recogniser: Recogniser,
         desk: Desk,
         name_of: Callable[[str], str],
         chance: random.Random,
     ) -> None:
         """Begin idle.
 
-        identify: whom an embedding, float32 (D,), belongs to; chance: what challenges are drawn from, the operating system's at a door.
+        chance: what challenges are drawn from, the operating system's at a door.
         """
         self._settings = settings
         self._policy = POLICIES[settings.liveness.policy]
         self._reader = reader
         self._networks = networks
-        self._identify = identify
+        self._recogniser = recogniser
         self._desk = desk
         self._chance = chance
         self._name_of = name_of
@@ -154,7 +161,7 @@ class SessionMachine:
         visit.add(taken_at, self._reader.embed(best), self._settings.identity.agreement)
         visit.best, visit.looked_at = None, t
         if visit.embeddings:
-            visit.identity = self._identify(fuse([known for _, known in visit.embeddings]))
+            visit.identity = self._recogniser.identify(fuse([known for _, known in visit.embeddings]))
 
     def _pursue(self, visit: Visit, challenge: Challenge, t: float, face: Face, cues: list[Cue], events: list[Event]) -> None:
         """Let the challenge see the frame; say the next step when one was just done."""

@@ -57,7 +57,7 @@ def test_bench_times_every_stage(empty: Path) -> None:
     assert {"detect_ms", "track_ms", "crop_ms", "embed_ms"} <= set(report["stages"])
     for timing in report["stages"].values():
         assert 0 < timing["p50"] <= timing["p95"]
-    assert set(report["search"]) == {"10000", "100000"}
+    assert set(report["search"]) == set(report["reading"]) == set(report["search_ratio"]) == {"10000", "100000"}
     assert 0 < report["search"]["10000"] < report["search"]["100000"]
     assert report["frame_ms"] > 0
     assert 50 < report["rss_mb"] < 3000

@@ -1,9 +1,12 @@
+import tracemalloc
+import uuid
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blinkd.identity.gallery import Gallery
+from blinkd.identity.gallery import BLOCK_ROWS, Gallery
 
 
 def unit(rng: np.random.Generator, dimension: int = 16) -> np.ndarray:
@@ -64,7 +67,65 @@ def test_a_removed_template_is_wiped_from_memory() -> None:
     secret = unit(rng)
     gallery = Gallery(16, [("a", unit(rng)), ("b", secret)])
     gallery.remove("b")
-    assert not np.any(np.all(np.isclose(gallery._matrix, secret), axis=1))
+    held = np.concatenate(gallery._blocks)
+    assert not np.any(np.all(np.isclose(held, secret), axis=1))
+
+
+def test_a_gallery_of_several_blocks_finds_everybody_before_and_after_people_leave() -> None:
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(2 * BLOCK_ROWS + 5, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    gallery = Gallery(8, ((f"p{row}", vector) for row, vector in enumerate(vectors)))
+    for row in (0, BLOCK_ROWS - 1, BLOCK_ROWS, 2 * BLOCK_ROWS + 4):
+        first, second = gallery.search(vectors[row])
+        assert first is not None
+        assert second is not None
+        assert first.person_id == f"p{row}"
+        assert second.similarity == pytest.approx(float(np.sort(vectors @ vectors[row])[-2]), abs=1e-5)
+    for row in range(0, 2 * BLOCK_ROWS + 5, 401):
+        assert gallery.remove(f"p{row}") == 1
+        assert gallery.similarity(f"p{row}", vectors[row]) is None
+    left = [row for row in range(len(vectors)) if row % 401]
+    assert len(gallery) == gallery.people == len(left)
+    for row in left[:: len(left) // 9]:
+        first, _ = gallery.search(vectors[row])
+        assert first is not None
+        assert first.person_id == f"p{row}"
+
+
+def test_a_gallery_takes_at_most_a_fifth_more_memory_than_its_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = BLOCK_ROWS // 16  # a gallery of 100,000 in small
+    monkeypatch.setattr("blinkd.identity.gallery.BLOCK_ROWS", rows)
+    count, dimension = 12 * rows + 1, 128  # a block has just been begun, and everybody has one template: the worst of both
+    vector = np.full(dimension, dimension**-0.5, np.float32)
+    tracemalloc.start()
+    try:
+        gallery = Gallery(dimension, ((str(uuid.UUID(int=number)), vector) for number in range(count)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held <= 1.2 * count * dimension * 4
+    assert gallery.nbytes == pytest.approx(held, rel=0.02)
+
+
+def test_people_who_leave_give_their_memory_back() -> None:
+    vector = np.full(4, 0.5, np.float32)
+    gallery = Gallery(4, ((f"p{row // BLOCK_ROWS}", vector) for row in range(4 * BLOCK_ROWS)))
+    before = gallery.nbytes
+    for number in range(4):
+        assert gallery.remove(f"p{number}") == BLOCK_ROWS
+    assert gallery.nbytes < before / 3
+    assert gallery.search(vector) == (None, None)
+
+
+@pytest.mark.parametrize("person_id", ["a", "E-1001", "名前", "x" * 64])
+def test_ids_of_any_length_come_back_as_they_were(person_id: str) -> None:
+    gallery = Gallery(4, [("b", np.array([0, 1, 0, 0], np.float32))])
+    gallery.add(person_id, np.array([1, 0, 0, 0], np.float32))
+    first, second = gallery.search(np.array([1, 0, 0, 0], np.float32))
+    assert first is not None
+    assert second is not None
+    assert (first.person_id, second.person_id) == (person_id, "b")
 
 
 def test_vectors_of_another_model_or_length_are_refused() -> None:

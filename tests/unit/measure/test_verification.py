@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blinkd.measure.intervals import clopper_pearson
 from blinkd.measure.verification import threshold_at, verification
 
 
@@ -45,3 +46,19 @@ def test_auc_equals_counting_every_pair(seed: int) -> None:
     same = np.arange(40) % 2 == 0
     wanted = np.mean([(g > i) + 0.5 * (g == i) for g in scores[same] for i in scores[~same]])
     assert verification(scores, same).auc == pytest.approx(wanted)
+
+
+def test_true_accept_rates_come_with_the_exact_interval_of_the_genuine_pairs() -> None:
+    genuine, impostor = np.linspace(0.5, 1.0, 200), np.linspace(-0.2, 0.52, 1000)
+    figures = verification(np.concatenate([genuine, impostor]), np.arange(1200) < 200)
+    assert set(figures.tar_interval) == set(figures.tar) == {"1e-2", "1e-3"}
+    for rate, (lower, upper) in figures.tar_interval.items():
+        accepted = round(figures.tar[rate] * 200)
+        assert (lower, upper) == clopper_pearson(accepted, 200)
+        assert lower < figures.tar[rate] < upper
+
+
+def test_ten_thousand_impostors_show_a_rate_of_one_in_ten_thousand() -> None:
+    figures = verification(np.concatenate([np.full(50, 0.9), np.linspace(-0.2, 0.5, 10_000)]), np.arange(10_050) < 50)
+    assert figures.tar["1e-4"] == 1.0
+    assert figures.tar_interval["1e-4"] == pytest.approx((0.025 ** (1 / 50), 1.0))

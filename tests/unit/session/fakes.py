@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, TurnedAway
 from blinkd.capture.frame import Frame
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Bands, identify
+from blinkd.identity.matcher import Bands, Matcher
+from blinkd.identity.thresholds import ThresholdRule
 from blinkd.liveness.evidence import Networks
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
@@ -120,12 +120,13 @@ class Stage:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.reader, self.desk = FakeReader(), FakeDesk()
+        used = settings or Settings()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
-        knows = partial(identify, gallery=gallery, bands=BANDS)
         networks = Networks(
             lambda _image, _face: (self.reader.now.texture,) * 2, lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1
         )
-        self.machine = SessionMachine(settings or Settings(), self.reader, networks, knows, self.desk, str.title, Random(3))
+        matcher = Matcher(gallery, ThresholdRule(BANDS, None, used.identity))
+        self.machine = SessionMachine(used, self.reader, networks, matcher, self.desk, str.title, Random(3))
         self.index = 0
 
     @property
