@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from blinkd.cli import attack_kit
 from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.daemon import Parts
 from blinkd.errors import MediaError
@@ -14,6 +15,7 @@ from blinkd.measure.pairs import read_pairs, score_pairs
 from blinkd.measure.verification import verification
 
 app = typer.Typer(no_args_is_help=True)
+attack_kit.register(app)
 
 
 @app.callback()
