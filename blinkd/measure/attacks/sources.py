@@ -145,7 +145,7 @@ def _look_at_picture(path: Path, analyser: FaceAnalyser, reader: FaceReader) -> 
 def _look_through(path: Path, analyser: FaceAnalyser, reader: FaceReader, settings: LivenessSettings) -> LiveClip:
     video = VideoFile(path)
     video.open()
-    tracker, counter = analyser.tracker(), BlinkCounter(settings)
+    tracker, counter = analyser.tracker(), BlinkCounter(settings, analyser.blendshapes.eyes_closed)
     runs: list[list[tuple[int, float, Face]]] = []  # frame, time, face of each stretch without a gap
     ends: list[int] = []  # frames in which a blink was completed
     track = -1
@@ -162,7 +162,7 @@ def _look_through(path: Path, analyser: FaceAnalyser, reader: FaceReader, settin
                 continue
             if seen.track != track:
                 runs.append([])
-                counter = BlinkCounter(settings)
+                counter = BlinkCounter(settings, analyser.blendshapes.eyes_closed)
                 track = seen.track
             runs[-1].append((frame.index, frame.t, seen.face))
             if counter.observe(frame.t, seen.face) is not None:
