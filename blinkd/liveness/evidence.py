@@ -13,7 +13,7 @@ from blinkd.liveness.finding import Finding
 from blinkd.liveness.policy import POLICIES, Answer, decide
 from blinkd.liveness.screen import ScreenWatch
 from blinkd.liveness.steadiness import SHAKE_LIMIT, shake
-from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch
+from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch, view_of
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
@@ -104,7 +104,7 @@ class LivenessJudge:
             return
         if self._due(self._texture_at, t):
             self._texture_at = t
-            self._texture.observe(self._networks.texture(image, face))
+            self._texture.observe(self._networks.texture(image, face), view_of(image, face))
         elif self._due(self._screen_at, t):
             self._screen_at = t
             self._screen.observe(image, face)

@@ -9,7 +9,7 @@ from blinkd.vision.face import Face
 
 WINDOW = 12  # looks
 FEWEST = 3  # below so many nothing is said
-BEZEL_SHARE = 0.5  # of the looks; a chance crossing of edges does not last
+BEZEL_DENY, BEZEL_DOUBT = 0.5, 0.25  # shares of the looks; edges that cross by chance (1 portrait in 150) do not last
 
 
 class ScreenWatch:
@@ -28,4 +28,4 @@ class ScreenWatch:
         if len(self._framed) < FEWEST:
             return (Finding("bezel", "unsure", None),)
         share = sum(self._framed) / len(self._framed)
-        return (Finding("bezel", "deny" if share >= BEZEL_SHARE else "open", share),)
+        return (Finding("bezel", "deny" if share >= BEZEL_DENY else "doubt" if share >= BEZEL_DOUBT else "open", share),)
