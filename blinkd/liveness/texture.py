@@ -83,7 +83,7 @@ class TextureWatch:
 
 def view_of(image: Image, face: Face) -> float:
     """How many times the face's box fits into the picture, in the narrower direction."""
-    return min(image.shape[0] / max(face.bbox[3], 1.0), image.shape[1] / max(face.bbox[2], 1.0))
+    return float(min(image.shape[0] / max(face.bbox[3], 1.0), image.shape[1] / max(face.bbox[2], 1.0)))
 
 
 def cut_out(image: Image, bbox: tuple[float, float, float, float], scale: float) -> Image:
