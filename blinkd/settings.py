@@ -109,8 +109,11 @@ class VisionSettings(Section):
     min_face_px: int = Field(48, ge=16, le=1000)  # width between the cheeks; below it an embedding says little
     min_quality: Fraction = 0.25  # of the quality score; a frame below it is not embedded in a session
     enrol_min_quality: Fraction = 0.35  # stricter, for a template is used for years
-    embedder: str = "auto"  # name in models/manifest.toml; auto: the manifest's default
-    precision: Literal["auto", "int8", "fp32", "simulated"] = "auto"  # auto: int8, then fp32; simulated must be asked for by name
+    embedder: str = "auto"  # name in models/manifest.toml; auto: the cheapest that the gallery's size allows
+    visit_budget_ms: Milliseconds = 400  # what five embeddings of a visit may cost under auto; nobody notices it in a visit of 2 s
+    precision: Literal["auto", "int8", "fp32", "simulated"] = (
+        "auto"  # auto: the faster one if its accuracy holds (models/choice.py); simulated must be asked for by name
+    )
     low_light: Literal["off", "gain", "clahe"] = (
         "gain"  # what to do with a dark crop; FACTS of the manifest: CLAHE costs accuracy, gain repairs
     )

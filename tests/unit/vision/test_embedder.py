@@ -23,7 +23,7 @@ from blinkd.vision.preprocess import LowLight
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
     target = tmp_path / "models"
-    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface*", "*.ort", "*.task", "*.tflite"))
+    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface.onnx", "*.ort", "*.task", "*.tflite"))
     return target
 
 
