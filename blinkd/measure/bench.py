@@ -14,8 +14,12 @@ from blinkd.capture.frame import Frame, Image
 from blinkd.capture.motion import MotionGate
 from blinkd.errors import MediaError
 from blinkd.identity.gallery import Gallery
+from blinkd.liveness.bezel import BezelFinder
+from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
-from blinkd.liveness.evidence import LivenessJudge, Networks
+from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
+from blinkd.liveness.evidence import Networks
+from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import Settings
 from blinkd.vision.align import align
 from blinkd.vision.analysis import FaceAnalyser
@@ -23,6 +27,8 @@ from blinkd.vision.embedder import Embedder
 from blinkd.vision.quality import assess
 
 BENCH_SIZE = (640, 480)  # width, height in pixels at which every figure is stated
+EVERY_CUE = ("motion_ms", "track_ms", "signs_ms", "continuity_ms", "depth_ms", "texture_ms", "edges_ms", "crop_ms")
+"""What one frame would cost if every passive cue looked at it; in a session texture and edges take turns, a few times a second."""
 GALLERY_SIZES = (10_000, 100_000)
 WARM_UP = 5
 
@@ -87,8 +93,9 @@ def stages(
 ) -> dict[str, Timing]:
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
-    Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks, blink, head turn), crop_ms
-    (alignment and quality), and embed_<precision>_ms for each embedder, measured in turn.
+    Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks), signs_ms (blink, head turn),
+    continuity_ms, depth_ms, texture_ms, edges_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
+    quality), and embed_<precision>_ms for each embedder, measured in turn.
     """
     gate = MotionGate(settings.motion)
     faces = analyser.faces(image)
@@ -97,13 +104,31 @@ def stages(
     crop = align(image, faces[0].points5)
     clock = iter(range(10**9))
 
-    tracker, judge = analyser.tracker(), LivenessJudge(settings.liveness, networks, ContinuityWatch())
+    tracker, face = analyser.tracker(), faces[0]
+    blink, turn = BlinkCounter(settings.liveness, networks.eyes_closed), TurnDetector(settings.liveness)
+    continuity, depth, edges = ContinuityWatch(), DepthWatch(), BezelFinder()
+    noise = np.random.default_rng(42).integers(0, 5, (8, *image.shape), dtype=np.uint8)
+    live = [np.asarray(cv2.add(image, grain), np.uint8) for grain in noise]  # no camera gives the same picture twice
+
+    def now() -> float:
+        return next(clock) / settings.camera.fps
 
     def tracked() -> None:
         number = next(clock)
-        tracking = tracker.update(Frame(image, number / settings.camera.fps, number))
-        if tracking.face is not None:
-            judge.observe(number / settings.camera.fps, image, tracking.face)
+        tracker.update(Frame(image, number / settings.camera.fps, number))
+
+    def signed() -> None:
+        t = now()
+        blink.observe(t, face)
+        turn.observe(t, face)
+
+    def watched() -> None:
+        t = now()
+        continuity.observe(t, live[int(t * settings.camera.fps) % len(live)], face)
+
+    def compared() -> None:
+        depth.observe(KEY_EVERY_S * next(clock), face)  # every call is one that compares
+        depth.finding()
 
     def detected() -> None:
         fresh = analyser.tracker()
@@ -120,6 +145,11 @@ def stages(
         "motion_ms": measure(gated, repeats),
         "detect_ms": measure(detected, repeats),
         "track_ms": measure(tracked, repeats),
+        "signs_ms": measure(signed, repeats),
+        "continuity_ms": measure(watched, repeats),
+        "depth_ms": measure(compared, repeats),
+        "texture_ms": measure(lambda: networks.texture(image, face), repeats),
+        "edges_ms": measure(lambda: edges.framed(image, face), repeats),
         "crop_ms": measure(cropped, repeats),
     }
     works: dict[str, Callable[[], object]] = {
