@@ -24,7 +24,8 @@ from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Matcher
 from blinkd.identity.register import Register
 from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule
-from blinkd.liveness.evidence import Networks
+from blinkd.liveness.bezel import BezelFinder
+from blinkd.liveness.evidence import Eyes
 from blinkd.liveness.texture import TextureModel
 from blinkd.models.manifest import Manifest, default_models_dir
 from blinkd.session.events import Event
@@ -75,9 +76,10 @@ class Parts:
         return FaceReader(self.embedder, self.settings.vision)
 
     @cached_property
-    def liveness_networks(self) -> Networks:
+    def eyes(self) -> Eyes:
         """What liveness looks with."""
-        return Networks(TextureModel(self.manifest, self.settings.vision.threads).look, self.analyser.blendshapes.eyes_closed)
+        texture = TextureModel(self.manifest, self.settings.vision.threads)
+        return Eyes(texture.look, BezelFinder().framed, self.analyser.blendshapes.eyes_closed)
 
     @cached_property
     def threshold_rule(self) -> ThresholdRule:
@@ -138,7 +140,7 @@ class Parts:
     def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
         chance = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  a replay must decide the same each time
-        machine = SessionMachine(self.settings, self.reader, self.liveness_networks, recogniser, desk, name_of, chance)
+        machine = SessionMachine(self.settings, self.reader, self.eyes, recogniser, desk, name_of, chance)
         return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(), machine)
 
 

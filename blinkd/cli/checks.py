@@ -55,7 +55,7 @@ def bench(
     for precision in ("int8", "fp32"):
         if precision in parts.manifest.entry(chosen.model_id).files and precision not in embedders:
             embedders[precision] = open_embedder(parts.manifest, parts.settings.vision.model_copy(update={"precision": precision}))
-    stages = measuring.stages(picture, parts.settings, parts.analyser, parts.liveness_networks, embedders, repeats)
+    stages = measuring.stages(picture, parts.settings, parts.analyser, parts.eyes, embedders, repeats)
     memory = measuring.resident_mb()
     stages["embed_ms"] = stages[f"embed_{chosen.precision}_ms"]
     searching = measuring.search_figures(chosen.dimension, repeats)

@@ -43,25 +43,26 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Networks:
-    """What liveness asks of networks."""
+class Eyes:
+    """What liveness asks of networks and finders, which are made once a process."""
 
     texture: Callable[[Image, Face], tuple[float, ...]]  # probabilities, 0..1, that the face in the frame is live, one a network
+    framed: Callable[[Image, Face], bool]  # whether the face lies within the edges of a thing that is held up
     eyes_closed: Callable[[Face], float]  # how far the eyes are closed, 0..1, by the blendshapes
 
 
 class LivenessJudge:
     """Collects cues along one unbroken track; a new track needs a new judge. The continuity of the picture outlives it: it is the visit's."""
 
-    def __init__(self, settings: LivenessSettings, networks: Networks, continuity: ContinuityWatch) -> None:
+    def __init__(self, settings: LivenessSettings, eyes: Eyes, continuity: ContinuityWatch) -> None:
         self._settings = settings
-        self._networks = networks
+        self._eyes = eyes
         self._continuity = continuity
-        self._blink = BlinkCounter(settings, networks.eyes_closed)
+        self._blink = BlinkCounter(settings, eyes.eyes_closed)
         self._turn = TurnDetector(settings)
         self._texture = TextureWatch(settings)
         self._depth = DepthWatch()
-        self._screen = ScreenWatch()
+        self._screen = ScreenWatch(eyes.framed)
         self._before: Face | None = None
         self._texture_at: float | None = None
         self._screen_at: float | None = None
@@ -104,7 +105,7 @@ class LivenessJudge:
             return
         if self._due(self._texture_at, t):
             self._texture_at = t
-            self._texture.observe(self._networks.texture(image, face), view_of(image, face))
+            self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
         elif self._due(self._screen_at, t):
             self._screen_at = t
             self._screen.observe(image, face)

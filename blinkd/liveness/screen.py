@@ -1,9 +1,9 @@
 """Cues of a screen or a print held before the camera, beside its texture."""
 
 from collections import deque
+from collections.abc import Callable
 
 from blinkd.capture.frame import Image
-from blinkd.liveness.bezel import BezelFinder
 from blinkd.liveness.finding import Finding
 from blinkd.vision.face import Face
 
@@ -15,13 +15,14 @@ BEZEL_DENY, BEZEL_DOUBT = 0.5, 0.25  # shares of the looks; edges that cross by 
 class ScreenWatch:
     """Looks at the picture around the face a few times a second."""
 
-    def __init__(self) -> None:
-        self._bezel = BezelFinder()
+    def __init__(self, framed: Callable[[Image, Face], bool]) -> None:
+        """Begin; framed: whether a face lies in a frame that goes on below its chin."""
+        self._is_framed = framed
         self._framed: deque[bool] = deque(maxlen=WINDOW)
 
     def observe(self, image: Image, face: Face) -> None:
         """Take one look; image is the whole frame, uint8 (H, W, 3) BGR."""
-        self._framed.append(self._bezel.framed(image, face))
+        self._framed.append(self._is_framed(image, face))
 
     def findings(self) -> tuple[Finding, ...]:
         """One finding a cue."""

@@ -14,11 +14,10 @@ from blinkd.capture.frame import Frame, Image
 from blinkd.capture.motion import MotionGate
 from blinkd.errors import MediaError
 from blinkd.identity.gallery import Gallery
-from blinkd.liveness.bezel import BezelFinder
 from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
-from blinkd.liveness.evidence import Networks
+from blinkd.liveness.evidence import Eyes
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import Settings
 from blinkd.vision.align import align
@@ -89,7 +88,7 @@ def letterboxed(image: Image) -> Image:
 
 
 def stages(
-    image: Image, settings: Settings, analyser: FaceAnalyser, networks: Networks, embedders: dict[str, Embedder], repeats: int
+    image: Image, settings: Settings, analyser: FaceAnalyser, eyes: Eyes, embedders: dict[str, Embedder], repeats: int
 ) -> dict[str, Timing]:
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
@@ -105,8 +104,8 @@ def stages(
     clock = iter(range(10**9))
 
     tracker, face = analyser.tracker(), faces[0]
-    blink, turn = BlinkCounter(settings.liveness, networks.eyes_closed), TurnDetector(settings.liveness)
-    continuity, depth, edges = ContinuityWatch(), DepthWatch(), BezelFinder()
+    blink, turn = BlinkCounter(settings.liveness, eyes.eyes_closed), TurnDetector(settings.liveness)
+    continuity, depth = ContinuityWatch(), DepthWatch()
     noise = np.random.default_rng(42).integers(0, 5, (8, *image.shape), dtype=np.uint8)
     live = [np.asarray(cv2.add(image, grain), np.uint8) for grain in noise]  # no camera gives the same picture twice
 
@@ -148,8 +147,8 @@ def stages(
         "signs_ms": measure(signed, repeats),
         "continuity_ms": measure(watched, repeats),
         "depth_ms": measure(compared, repeats),
-        "texture_ms": measure(lambda: networks.texture(image, face), repeats),
-        "edges_ms": measure(lambda: edges.framed(image, face), repeats),
+        "texture_ms": measure(lambda: eyes.texture(image, face), repeats),
+        "edges_ms": measure(lambda: eyes.framed(image, face), repeats),
         "crop_ms": measure(cropped, repeats),
     }
     works: dict[str, Callable[[], object]] = {
