@@ -47,12 +47,12 @@ def run_bench(manifest: Manifest, settings: Settings, name: str | None, rounds: 
 
 def show(report: dict[str, Any]) -> None:
     """Print what `run_bench` returned, for people."""
-    columns = ("model", "form", "median", "95 %", "accuracy", *(f"TAR at {fmr}" for fmr in SHOWN_FMRS), "int8/fp32")
+    columns = ("model", "form", "ms", "95 %", "accuracy", *(f"TAR {fmr}" for fmr in SHOWN_FMRS), "int8/fp32")
     table = Table(*(Column(title, no_wrap=True) for title in columns), box=None, header_style="bold")
     for model in report["models"]:
         for precision, form in model["forms"].items():
             ratio = f"{model['int8_over_fp32']:.2f}" if precision == "int8" and model["int8_over_fp32"] else ""
-            times = f"{form['median_ms']:.2f} ms", f"{form['p95_ms']:.2f} ms"
+            times = f"{form['median_ms']:.2f}", f"{form['p95_ms']:.2f}"
             shares = (_percent(form["accuracy"]), *(_percent(form["tar"].get(fmr)) for fmr in SHOWN_FMRS))
             table.add_row(model["model"], precision, *times, *shares, ratio)
     out = console()

@@ -56,7 +56,7 @@ def write_verdict(state_dir: Path, machine: Machine, speeds: Sequence[Speed]) ->
     try:
         write_atomically(path, text.encode())
     except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}; run this as the folder's owner") from error
+        raise ModelError(f"{path}: cannot be written: {error.strerror}; set BLINKD_STATE_DIR to a folder that can") from error
     return path
 
 

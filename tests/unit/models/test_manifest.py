@@ -1,6 +1,7 @@
 """The manifest and the check of every file against it."""
 
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ def test_every_committed_file_is_the_one_the_manifest_names() -> None:
                 model = manifest.verified(entry.name, precision)
                 assert len(model.content) == file.size
                 assert model.path.name == file.path
+
+
+def test_a_file_too_large_for_the_repository_stays_out_of_wheels_and_history() -> None:
+    root = default_models_dir().parent
+    excluded = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["exclude"]
+    ignored = (root / "models" / ".gitignore").read_text().splitlines()
+    left_out = {
+        file.path for entry in Manifest.load(default_models_dir()).models.values() for file in entry.files.values() if not file.committed
+    }
+    assert left_out == {"sface.onnx"}
+    assert left_out <= set(excluded)
+    assert left_out <= set(ignored)
 
 
 def test_sources_are_those_that_the_program_pins() -> None:
