@@ -11,10 +11,13 @@ import numpy as np
 
 from blinkd.errors import MediaError
 from blinkd.measure.attacks.animated import photo_animated_turn, photo_warped_blink
+from blinkd.measure.attacks.cutout import photo_cutout_eyes
 from blinkd.measure.attacks.footage import Detail, Maker, Order
+from blinkd.measure.attacks.injected import black_frames, frozen_frame, looped_frames, repeated_frames
 from blinkd.measure.attacks.photos import photo_bent, photo_moved, photo_still, photo_tilted, photo_zoomed
 from blinkd.measure.attacks.screens import replay_screen
 from blinkd.measure.attacks.sources import Refused, Stock
+from blinkd.measure.attacks.spoiled import replay_flicker, replay_glare, replay_lowres, replay_moire
 from blinkd.measure.attacks.swaps import cut_and_swap
 from blinkd.measure.attacks.writer import SUFFIX, write_clip
 
@@ -26,10 +29,19 @@ MAKERS: dict[str, Maker] = {
     "photo_tilted": photo_tilted,
     "photo_zoomed": photo_zoomed,
     "photo_bent": photo_bent,
+    "photo_cutout_eyes": photo_cutout_eyes,
     "photo_warped_blink": photo_warped_blink,
     "photo_animated_turn": photo_animated_turn,
     "replay_screen": replay_screen,
+    "replay_moire": replay_moire,
+    "replay_glare": replay_glare,
+    "replay_flicker": replay_flicker,
+    "replay_lowres": replay_lowres,
     "cut_and_swap": cut_and_swap,
+    "frozen_frame": frozen_frame,
+    "looped_frames": looped_frames,
+    "black_frames": black_frames,
+    "repeated_frames": repeated_frames,
 }
 
 
