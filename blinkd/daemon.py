@@ -27,7 +27,7 @@ from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule
 from blinkd.liveness.bezel import BezelFinder
 from blinkd.liveness.evidence import Eyes
 from blinkd.liveness.texture import TextureModel
-from blinkd.models.manifest import Manifest, default_models_dir
+from blinkd.models.manifest import SIMULATED_PREFIX, Manifest, default_models_dir
 from blinkd.session.events import Event
 from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
@@ -64,6 +64,29 @@ class Parts:
     def embedder(self) -> Embedder:
         """The embedder that the settings ask for."""
         return open_embedder(self.manifest, self.settings.vision)
+
+    @cached_property
+    def model_id(self) -> str:
+        """What `embedder.model_id` will say, without loading the network."""
+        vision = self.settings.vision
+        name = self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder
+        return SIMULATED_PREFIX + name if vision.precision == "simulated" else name
+
+    @cached_property
+    def embedders(self) -> list[Embedder]:
+        """The embedder in force and every other one whose file is there: enrolment asks all of them, so that templates outlive a change.
+
+        A simulated one is alone, so that what it makes never stands beside what recognises people.
+        """
+        found, vision = [self.embedder], self.settings.vision
+        if vision.precision == "simulated":
+            return found
+        for name, entry in self.manifest.models.items():
+            there = any(self.manifest.path(name, precision).exists() for precision in entry.files)
+            if entry.kind == "embedder" and there and name != self.embedder.model_id:
+                # of its precisions any will do: their vectors may be compared
+                found.append(open_embedder(self.manifest, vision.model_copy(update={"embedder": name, "precision": "auto"})))
+        return found
 
     @cached_property
     def analyser(self) -> FaceAnalyser:
@@ -103,7 +126,7 @@ class Parts:
     @cached_property
     def enroller(self) -> Enroller:
         """The gate through which templates come in."""
-        return Enroller(self.analyser, self.reader, self.settings.vision, self.bands)
+        return Enroller(self.analyser, self.reader, self.embedders, self.settings.vision, self.bands)
 
     def open_store(self, *, read_only: bool = False) -> Store:
         """The database of the state folder; use it as a context manager."""

@@ -59,9 +59,11 @@ def _store(parts: Parts) -> Check:
     if not (parts.settings.state_dir / "blinkd.db").exists():
         return Check("store", "warn", "no database yet", "enrol somebody, or start the daemon")
     with parts.open_store(read_only=True) as store:
-        people, foreign = len(store.people.all()), store.people.count_templates() - len(parts.gallery(store))
-    if foreign:
-        return Check("store", "warn", f"{people} people; {foreign} templates were made by another model", "enrol these people again")
+        parts.gallery(store)  # every template opens
+        people, lacking = len(store.people.all()), len(store.people.lacking(parts.model_id))
+    if lacking:
+        detail = f"{people} people, of whom {lacking} have no template of {parts.model_id}, the model in force"
+        return Check("store", "warn", detail, "enrol them again: blinkd people list says whom")
     return Check("store", "ok", f"integrity checked, {people} people", "")
 
 

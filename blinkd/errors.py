@@ -3,6 +3,8 @@
 Every message names the thing that is wrong and the remedy; the command line prints it as it is, without a traceback.
 """
 
+from collections.abc import Mapping
+
 
 class BlinkdError(Exception):
     """Base of all errors that blinkd raises on purpose; the command line turns it into exit code 1."""
@@ -37,11 +39,12 @@ class KeyMissing(BlinkdError):
 
 
 class EnrolmentRefused(BlinkdError):
-    """A person or picture cannot be enrolled; `reason` is a short machine-readable word."""
+    """A person or picture cannot be enrolled; `reason` is a short machine-readable word, `details` JSON members that go with it."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.details = details or {}
 
 
 class UnknownPerson(BlinkdError):

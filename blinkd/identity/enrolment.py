@@ -1,25 +1,28 @@
 """From pictures or a recording of one person to templates worth keeping for years."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.errors import EnrolmentRefused
 from blinkd.identity.matcher import Bands, fuse
+from blinkd.identity.views import ADVICE, SIDE_YAW_DEG, View, view_of
 from blinkd.settings import VisionSettings
 from blinkd.vision.analysis import FaceAnalyser
+from blinkd.vision.embedder import Embedder
 from blinkd.vision.face import Embedding, Face
-from blinkd.vision.quality import Flaw
+from blinkd.vision.quality import FAR_YAW_DEG, Flaw, Quality
 from blinkd.vision.reader import FaceReader, Sample
 
 SECOND_FACE_SHARE = 0.6  # a second face this large makes a picture ambiguous: nobody is enrolled by guess
-VIDEO_TEMPLATES = 5  # templates taken from a recording
+VIDEO_TEMPLATES = 5  # moments taken from a recording: one of each view, the rest from the front, from where the terminal sees people
 VIDEO_SPACING_S = 0.4  # and at least so far apart, so that they show different moments
+MID_BLINK_EAR = 0.1  # eye aspect ratio below which the eyes are shut: no template is made of a blink
 
 REMEDIES: dict[Flaw, str] = {
     "too_small": "come closer, or use a picture in which the face is larger",
     "blurred": "hold still, or use a sharper picture",
-    "turned_away": "look straight into the camera",
+    "turned_away": "look into the camera, or turn the head only a little",
     "bad_light": "use more even light on the face",
     "covered": "uncover the face",
 }
@@ -27,24 +30,46 @@ REMEDIES: dict[Flaw, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewTemplate:
-    """An embedding that passed the gate, float32 (D,), with its quality 0..1 and where it came from."""
+    """One moment that passed the gate.
 
-    embedding: Embedding
+    vectors: float32 (D,), unit length, by the id of the model that made it; the model in force is always among them. quality: 0..1, as
+    the gate judged it. label: the operator's word for how the person looks here, as "glasses", or nothing.
+    """
+
+    vectors: Mapping[str, Embedding]
     quality: float
     source: str
+    view: View = "unknown"
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A face judged as a template: t in seconds of a recording; view None: turned too far; flaw: of the weakest component."""
+
+    t: float
+    face: Face
+    sample: Sample
+    view: View | None
+    score: float
+    flaw: Flaw
 
 
 class Enroller:
     """Gates every picture by quality, and all of one person by agreement."""
 
-    def __init__(self, analyser: FaceAnalyser, reader: FaceReader, settings: VisionSettings, bands: Bands) -> None:
+    def __init__(
+        self, analyser: FaceAnalyser, reader: FaceReader, embedders: Sequence[Embedder], settings: VisionSettings, bands: Bands
+    ) -> None:
+        """Take the parts. embedders: all that shall make templates, so that a later change of model locks nobody out; the reader's is one."""
         self._analyser = analyser
         self._reader = reader
+        self._embedders = embedders
         self._settings = settings
         self._bands = bands
 
-    def from_picture(self, image: Image, source: str) -> NewTemplate:
-        """One template from a picture, uint8 (H, W, 3) BGR, of one person.
+    def from_picture(self, image: Image, source: str, label: str = "") -> NewTemplate:
+        """One template from a picture, uint8 (H, W, 3) BGR, not mirrored, of one person.
 
         Raises EnrolmentRefused: no_face, several_faces, or the flaw of the face (too_small, blurred, turned_away, bad_light, covered).
         """
@@ -53,63 +78,99 @@ class Enroller:
             raise EnrolmentRefused("no_face", f"{source}: no face found; use a picture of one person looking into the camera")
         if len(faces) > 1 and faces[1].size >= SECOND_FACE_SHARE * faces[0].size:
             raise EnrolmentRefused("several_faces", f"{source}: {len(faces)} faces of similar size; crop the picture to one person")
-        sample = self._reader.look(image, faces[0])
-        self._gate(faces[0], sample, source)
-        return NewTemplate(self._reader.embed(sample), sample.quality.score, source)
+        look = self._look(image, faces[0], 0.0, mirrored=False)
+        self._gate(look, source)
+        return self._template(look, source, label)
 
-    def from_frames(self, frames: Iterable[Frame], source: str) -> list[NewTemplate]:
-        """Up to VIDEO_TEMPLATES templates from a recording or camera: the best moments of its largest face.
+    def from_frames(self, frames: Iterable[Frame], source: str, label: str = "", *, mirrored: bool = False) -> list[NewTemplate]:
+        """Up to VIDEO_TEMPLATES templates from a recording or camera: the best moment of each view that its largest face shows, and more
+        frontal ones. A view that was not seen is no reason to refuse.
 
         Raises EnrolmentRefused: no_face, several_people (the face changes), or the flaw of the best moment.
         """
         tracker = self._analyser.tracker()
-        kept: list[tuple[float, Face, Sample]] = []
-        best_refused: tuple[Face, Sample] | None = None
+        kept: dict[View, list[_Look]] = {view: [] for view in ADVICE}
+        best_refused: _Look | None = None
         for frame in frames:
             face = tracker.update(frame).face
-            if face is None:
+            if face is None or face.eye_aspect_ratio < MID_BLINK_EAR:
                 continue
-            sample = self._reader.look(frame.image, face)
-            if face.eye_aspect_ratio < 0.1:  # in the middle of a blink
+            look = self._look(frame.image, face, frame.t, mirrored=mirrored)
+            if look.view is None or look.score < self._settings.enrol_min_quality:
+                if best_refused is None or look.score > best_refused.score:
+                    best_refused = look
                 continue
-            if sample.quality.score < self._settings.enrol_min_quality:
-                if best_refused is None or sample.quality.score > best_refused[1].quality.score:
-                    best_refused = (face, sample)
-                continue
-            near = [one for one in kept if abs(one[0] - frame.t) < VIDEO_SPACING_S]
-            if all(sample.quality.score > other.quality.score for _, _, other in near):
-                kept = [one for one in kept if one not in near] + [(frame.t, face, sample)]
-        if not kept:
+            near = [one for one in kept[look.view] if abs(one.t - look.t) < VIDEO_SPACING_S]
+            if all(look.score > other.score for other in near):
+                kept[look.view] = [one for one in kept[look.view] if one not in near] + [look]
+        chosen = _chosen(kept)
+        if not chosen:
             if best_refused is None:
                 raise EnrolmentRefused("no_face", f"{source}: no face found in any frame")
-            self._gate(*best_refused, source)
-        kept.sort(key=lambda one: -one[2].quality.score)
-        templates = [
-            NewTemplate(self._reader.embed(sample), sample.quality.score, f"{source} at {t:.2f} s")
-            for t, _, sample in kept[:VIDEO_TEMPLATES]
-        ]
+            self._gate(best_refused, source)
+        templates = [self._template(look, f"{source} at {look.t:.2f} s", label) for look in chosen]
         self.agree(templates)
         return templates
 
     def agree(self, templates: list[NewTemplate]) -> None:
-        """Raise EnrolmentRefused(several_people) unless all templates show the same person."""
+        """Raise EnrolmentRefused(several_people) unless all templates show the same person, by the model in force."""
         if len(templates) < 2:
             return
+        model = self._reader.embedder.model_id
         for template in templates:
-            others = [other.embedding for other in templates if other is not template]
-            similarity = float(fuse(others) @ template.embedding)
+            others = [other.vectors[model] for other in templates if other is not template]
+            similarity = float(fuse(others) @ template.vectors[model])
             if similarity < self._bands.uncertain:
                 raise EnrolmentRefused(
                     "several_people",
                     f"{template.source}: shows another person than the rest (similarity {similarity:.2f}); leave it out",
                 )
 
-    def _gate(self, face: Face, sample: Sample, source: str) -> None:
-        quality = sample.quality
-        if quality.score < self._settings.enrol_min_quality:
-            width = round(face.width_between_cheeks)
+    def _look(self, image: Image, face: Face, t: float, *, mirrored: bool) -> _Look:
+        sample = self._reader.look(image, face)
+        view = view_of(face.pose.yaw, mirrored=mirrored)
+        if view in (None, "front"):
+            score, flaw = sample.quality.score, sample.quality.flaw
+        else:
+            score, flaw = _as_side_view(sample.quality, face.pose.yaw)
+        return _Look(t, face, sample, view, score, flaw)
+
+    def _template(self, look: _Look, source: str, label: str) -> NewTemplate:
+        vectors = {embedder.model_id: embedder.embed([look.sample.crop])[0] for embedder in self._embedders}
+        return NewTemplate(vectors, look.score, source, look.view or "unknown", label)
+
+    def _gate(self, look: _Look, source: str) -> None:
+        if look.view is None:
             raise EnrolmentRefused(
-                quality.flaw,
-                f"{source}: quality {quality.score:.2f} is below {self._settings.enrol_min_quality:.2f} ({quality.flaw.replace('_', ' ')}, "
-                f"face {width} pixels wide); {REMEDIES[quality.flaw]}",
+                "turned_away",
+                f"{source}: the head is turned by {abs(look.face.pose.yaw):.0f} degrees, at most {SIDE_YAW_DEG:.0f} are allowed; "
+                f"{REMEDIES['turned_away']}",
             )
+        if look.score < self._settings.enrol_min_quality:
+            raise EnrolmentRefused(
+                look.flaw,
+                f"{source}: quality {look.score:.2f} is below {self._settings.enrol_min_quality:.2f} ({look.flaw.replace('_', ' ')}, "
+                f"face {round(look.face.width_between_cheeks)} pixels wide); {REMEDIES[look.flaw]}",
+            )
+
+
+def _as_side_view(quality: Quality, yaw: float) -> tuple[float, Flaw]:
+    """Score and flaw of a face that is meant to be turned: as `assess` gives them, but for the part that its yaw takes off."""
+    parts: dict[Flaw, float] = {
+        "too_small": quality.size,
+        "blurred": quality.sharpness,
+        "turned_away": min(1.0, quality.pose + (yaw / FAR_YAW_DEG) ** 2) if quality.pose > 0 else 0.0,
+        "bad_light": quality.light,
+        "covered": quality.occlusion,
+    }
+    score = 1.0
+    for part in parts.values():
+        score *= part
+    return score, min(parts, key=lambda name: parts[name])
+
+
+def _chosen(kept: Mapping[View, list[_Look]]) -> list[_Look]:
+    """The best of each view, front first, then further frontal ones, best first."""
+    ranked = {view: sorted(looks, key=lambda look: -look.score) for view, looks in kept.items()}
+    first = [looks[0] for looks in ranked.values() if looks]
+    return (first + ranked["front"][1:])[:VIDEO_TEMPLATES]

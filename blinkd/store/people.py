@@ -1,88 +1,34 @@
-"""People and their templates."""
+"""People: who they are, what is kept of their faces, and on what grounds."""
 
-import re
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from peewee import SQL, IntegrityError, fn
+from peewee import IntegrityError, fn
 
 from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.errors import EnrolmentRefused, UnknownPerson
+from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard
-from blinkd.vision.face import Embedding
+from blinkd.store.naming import check_id, clean_consent, clean_name
+from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
 
-ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-LONGEST_NAME = 200  # characters
-JOINERS = "\u200c\u200d"  # Persian and the scripts of India spell with them, and emoji of several people are joined by the second
+NO_GROUNDS = Grounds()
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """enrolled_at: aware UTC; templates: how many, of any model."""
+    """enrolled_at: aware UTC; templates: of how many moments, whichever models made them."""
 
     id: str
     name: str
     status: PersonStatus
     enrolled_at: datetime
     templates: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
-    """vector: float32 (D,), unit length."""
-
-    person_id: str
-    vector: Embedding
-
-
-class NewTemplate(Protocol):
-    """What enrolment hands over."""
-
-    @property
-    def embedding(self) -> Embedding:
-        """float32 (D,), unit length."""
-
-    @property
-    def quality(self) -> float:
-        """0..1."""
-
-    @property
-    def source(self) -> str:
-        """Where it came from, in words."""
-
-
-def clean_name(name: str) -> str:
-    """Return the name with runs of white space (line breaks too) as one blank, in Unicode's composed form.
-
-    Quotes, emoji and every script are kept. Raises EnrolmentRefused(bad_name) for an empty or overlong one, for one of which nothing
-    shows, and for characters that do not show or turn the reading direction of what follows.
-    """
-    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
-    if not cleaned:
-        raise EnrolmentRefused("bad_name", "the name is empty; give --name")
-    if len(cleaned) > LONGEST_NAME:
-        raise EnrolmentRefused("bad_name", f"the name has {len(cleaned)} characters; shorten it to {LONGEST_NAME}")
-    for character in cleaned:
-        if _hides(character):
-            raise EnrolmentRefused("bad_name", f"the name holds the invisible character U+{ord(character):04X}; leave it out")
-    if all(unicodedata.category(character)[0] in "MCZ" for character in cleaned):
-        raise EnrolmentRefused("bad_name", "nothing of the name shows: it holds marks and joiners only; give --name with letters")
-    return cleaned
-
-
-def _hides(character: str) -> bool:
-    """Whether it is a control, half of a surrogate pair, private, no character at all, or a format character that spelling does not need."""
-    category, code = unicodedata.category(character), ord(character)
-    if category == "Cn":
-        # not yet known to this Python is allowed (new emoji), never to be one is not
-        return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-    return category in ("Cc", "Cs", "Co") or (category == "Cf" and character not in JOINERS)
 
 
 class PeopleRepository:
@@ -97,7 +43,7 @@ class PeopleRepository:
         forget: Callable[[], None],
     ) -> None:
         self._tables = tables
-        self._cipher = cipher  # called with whether a missing key may be made
+        self._shelf = TemplateShelf(tables, cipher)
         self._guard = guard
         self._reading = reading
         self._forget = forget  # called when something deleted must leave the files too
@@ -123,24 +69,40 @@ class PeopleRepository:
         """Everybody, by name."""
         return self._select(None)
 
-    def enrol(self, person_id: str, name: str, model_id: str, templates: Sequence[NewTemplate]) -> Person:
-        """Add a person with templates. Raises EnrolmentRefused: bad_name, bad_id, id_exists."""
-        if not ID_FORM.fullmatch(person_id):
-            raise EnrolmentRefused("bad_id", f"id {person_id!r}: use up to 64 letters, digits, dots, dashes and underscores")
-        name = clean_name(name)
+    def enrol(self, person_id: str, name: str, templates: Sequence[NewTemplate], grounds: Grounds = NO_GROUNDS) -> Person:
+        """Add a person with templates, and the record of it. Raises EnrolmentRefused: bad_name, bad_id, id_exists, bad_consent, bad_vector."""
+        check_id(person_id)
+        name, now = clean_name(name), _now()
         with self._guard():
             try:
-                self._tables.people.create(id=person_id, name=name, status=PersonStatus.ACTIVE.value, enrolled_at=_now())
+                self._tables.people.create(id=person_id, name=name, status=PersonStatus.ACTIVE.value, enrolled_at=now)
             except IntegrityError:
                 raise EnrolmentRefused("id_exists", f"a person with id {person_id!r} exists") from None
-            self._seal(person_id, model_id, templates)
+            self._shelf.put(person_id, templates, now)
+            self._record("new", person_id, now, len(templates), 0, grounds)
         return self.get(person_id)
 
-    def add_templates(self, person_id: str, model_id: str, templates: Sequence[NewTemplate]) -> Person:
-        """Add templates to a person. Raises UnknownPerson."""
+    def add_templates(self, person_id: str, templates: Sequence[NewTemplate], grounds: Grounds = NO_GROUNDS) -> Person:
+        """Add templates to a person, and the record of it. Raises UnknownPerson, EnrolmentRefused: bad_consent, bad_vector."""
+        now = _now()
         with self._guard():
             self.get(person_id)
-            self._seal(person_id, model_id, templates)
+            self._shelf.put(person_id, templates, now)
+            self._record("added", person_id, now, len(templates), 0, grounds)
+        return self.get(person_id)
+
+    def replace_templates(self, person_id: str, templates: Sequence[NewTemplate], grounds: Grounds) -> Person:
+        """Put these templates in the place of all that the person had, of any model (SQLite overwrites the freed pages).
+
+        Raises UnknownPerson, EnrolmentRefused: bad_consent, bad_vector; what was there then stays.
+        """
+        now = _now()
+        with self._guard():
+            self.get(person_id)
+            replaced = self._shelf.erase(person_id)
+            self._shelf.put(person_id, templates, now)
+            self._record("refreshed", person_id, now, len(templates), replaced, grounds)
+        self._forget()
         return self.get(person_id)
 
     def copy_from(self, other: "PeopleRepository") -> None:
@@ -159,7 +121,7 @@ class PeopleRepository:
         return self.get(person_id)
 
     def delete(self, person_id: str) -> int:
-        """Erase name and templates (SQLite overwrites the freed pages); punches stay. Returns the number of templates."""
+        """Erase name, templates and records of enrolment (SQLite overwrites the freed pages); punches stay. Returns Person.templates."""
         with self._guard():
             person = self.get(person_id)
             self._tables.people.delete().where(self._tables.people.id == person_id).execute()
@@ -168,23 +130,75 @@ class PeopleRepository:
 
     def templates(self, model_id: str) -> Iterator[Template]:
         """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""
-        table = self._tables.templates
-        cipher: TemplateCipher | None = None
         with self._reading():
-            for row in table.select().where(table.model_id == model_id).order_by(SQL("rowid")).iterator():
-                cipher = cipher or self._cipher(False)
-                yield Template(row.person_id, cipher.open(row.id, row.person_id, row.model_id, bytes(row.sealed)))
+            yield from self._shelf.read(model_id)
+
+    def moments(self, person_id: str) -> list[Moment]:
+        """What is kept of each moment of a person but the vectors, oldest first."""
+        with self._reading():
+            return self._shelf.moments(person_id)
 
     def count_templates(self) -> int:
         """Of all models."""
         with self._reading():
             return int(self._tables.templates.select().count())
 
+    def lacking(self, model_id: str) -> set[str]:
+        """Ids of the people without a template of that model: under it they are strangers until they are enrolled again."""
+        with self._reading():
+            return self._shelf.lacking(model_id)
+
+    def models_complete(self) -> set[str]:
+        """The models under which nobody is lost: those for which every active person has a template.
+
+        Active people who have no template of any model do not count, for no choice of a model makes them known. Nobody enrolled: none.
+        """
+        people, templates = self._tables.people, self._tables.templates
+        with self._reading():
+            rows = (
+                templates.select(templates.model_id, templates.person_id)
+                .join(people, on=templates.person_id == people.id)
+                .where(people.status == PersonStatus.ACTIVE.value)
+                .distinct()
+                .tuples()
+            )
+            known: dict[str, set[str]] = {}
+            for model_id, person_id in rows:
+                known.setdefault(model_id, set()).add(person_id)
+        everybody = set[str]().union(*known.values())
+        return {model_id for model_id, those in known.items() if those == everybody}
+
+    def enrolments(self, person_id: str) -> list[dict[str, Any]]:
+        """Each time that templates of a person were taken in, oldest first, as JSON values.
+
+        `lookalike`: the other person whom the face looked like, by the name they have now, None when there was none.
+        """
+        table = self._tables.enrolments
+        with self._reading():
+            rows = list(table.select().where(table.person_id == person_id).order_by(table.at, table.id))
+        return [
+            {
+                "at": row.at,
+                "kind": row.kind,
+                "moments": row.moments,
+                "replaced": row.replaced,
+                "consent": row.consent,
+                "own_similarity": row.own_similarity,
+                "lookalike": None
+                if row.lookalike_id is None
+                else {"person_id": row.lookalike_id, "name": self.name_of(row.lookalike_id), "similarity": row.lookalike_similarity},
+                "decision": row.decision,
+            }
+            for row in rows
+        ]
+
     def everything(self, person_id: str) -> dict[str, Any]:
         """All that is stored on one person but the template vectors, as JSON values."""
         person = self.get(person_id)
         templates, punches, scans = self._tables.templates, self._tables.punches, self._tables.scans
         kept = [templates.id, templates.model_id, templates.quality, templates.source, templates.created_at]
+        kept += [templates.view, templates.label, templates.moment]
+        enrolments = self.enrolments(person_id)
         with self._reading():
             return {
                 "id": person.id,
@@ -192,33 +206,29 @@ class PeopleRepository:
                 "status": person.status.value,
                 "enrolled_at": person.enrolled_at.isoformat(),
                 "templates": list(templates.select(*kept).where(templates.person_id == person_id).dicts()),
+                "enrolments": enrolments,
                 "punches": list(punches.select().where(punches.person_id == person_id).order_by(punches.seq).dicts()),
                 "scans": list(scans.select().where(scans.person_id == person_id).order_by(scans.seq).dicts()),
             }
 
-    def _seal(self, person_id: str, model_id: str, templates: Sequence[NewTemplate]) -> None:
-        table = self._tables.templates
-        stored = table.select().order_by(SQL("rowid")).first()
-        cipher = self._cipher(stored is None)
-        if stored is not None:
-            # templates under two keys would keep the terminal from starting with either
-            cipher.open(stored.id, stored.person_id, stored.model_id, bytes(stored.sealed))
-        for template in templates:
-            template_id = str(uuid.uuid4())
-            self._tables.templates.create(
-                id=template_id,
-                person_id=person_id,
-                model_id=model_id,
-                dimension=len(template.embedding),
-                sealed=cipher.seal(template_id, person_id, model_id, template.embedding),
-                quality=template.quality,
-                source=template.source,
-                created_at=_now(),
-            )
+    def _record(self, kind: str, person_id: str, at: str, moments: int, replaced: int, grounds: Grounds) -> None:
+        self._tables.enrolments.create(
+            id=str(uuid.uuid4()),
+            person_id=person_id,
+            kind=kind,
+            at=at,
+            moments=moments,
+            replaced=replaced,
+            consent=None if grounds.consent is None else clean_consent(grounds.consent),
+            own_similarity=grounds.own_similarity,
+            lookalike_id=grounds.lookalike_id,
+            lookalike_similarity=grounds.lookalike_similarity,
+            decision=grounds.decision,
+        )
 
     def _select(self, where: Any) -> list[Person]:  # noqa: ANN401  a peewee expression
         people, templates = self._tables.people, self._tables.templates
-        count = templates.select(fn.COUNT(templates.id)).where(templates.person_id == people.id)
+        count = templates.select(fn.COUNT(fn.DISTINCT(templates.moment))).where(templates.person_id == people.id)
         query = people.select(people, count.alias("templates")).order_by(people.name, people.id)
         if where is not None:
             query = query.where(where)

@@ -7,7 +7,7 @@ from peewee import BlobField, FloatField, IntegerField, Model, SqliteDatabase, T
 
 
 def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of model classes
-    """Return people, templates, punches, scans, queue and settings, bound to the database."""
+    """Return people, templates, enrolments, punches, scans, queue and settings, bound to the database."""
     bound = database
 
     class People(Model):
@@ -30,10 +30,30 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         quality = FloatField()
         source = TextField()
         created_at = TextField()
+        view = TextField()
+        label = TextField()
+        moment = TextField()
 
         class Meta:
             database = bound
             table_name = "templates"
+
+    class Enrolments(Model):
+        id = TextField(primary_key=True)
+        person_id = TextField()
+        kind = TextField()
+        at = TextField()
+        moments = IntegerField()
+        replaced = IntegerField()
+        consent = TextField(null=True)
+        own_similarity = FloatField(null=True)
+        lookalike_id = TextField(null=True)
+        lookalike_similarity = FloatField(null=True)
+        decision = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "enrolments"
 
     class Punches(Model):
         seq = IntegerField(primary_key=True)
@@ -91,4 +111,6 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
             database = bound
             table_name = "settings"
 
-    return SimpleNamespace(people=People, templates=Templates, punches=Punches, scans=Scans, queue=Queue, settings=Settings)
+    return SimpleNamespace(
+        people=People, templates=Templates, enrolments=Enrolments, punches=Punches, scans=Scans, queue=Queue, settings=Settings
+    )

@@ -19,7 +19,7 @@ from blinkd.settings import StoreSettings
 from blinkd.store.database import Store
 vector = np.eye(192, dtype=np.float32)[0]
 with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
-    store.people.enrol("a", "Ana", "mobilefacenet", [SimpleNamespace(embedding=vector, quality=1.0, source="test")])
+    store.people.enrol("a", "Ana", [SimpleNamespace(vectors={"mobilefacenet": vector}, quality=1.0, source="test", view="front", label="")])
 """
 DELETE = """
 import sys

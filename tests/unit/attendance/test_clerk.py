@@ -10,7 +10,7 @@ from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality,
 from blinkd.clock import Confidence, Instant
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import Store
-from tests.unit.store.stores import MODEL, open_store, sample
+from tests.unit.store.stores import open_store, sample
 
 NINE_IN_MADRID = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -60,8 +60,8 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     clock = SetClock()
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
-        store.people.enrol("E-2", "Bo", MODEL, [])
+        store.people.enrol("E-1", "Ann", [sample(1)])
+        store.people.enrol("E-2", "Bo", [])
         yield Desk(Clerk(store.book, AttendanceSettings(), TerminalSettings(id="door-1", timezone="Europe/Madrid"), clock), clock, store)
 
 

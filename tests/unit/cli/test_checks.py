@@ -23,7 +23,8 @@ def filled(tmp_path: Path, templates: int) -> Path:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     state = tmp_path / "state"
     with Parts(Settings(state_dir=state)).open_store() as store:
-        store.people.enrol("a", "Ana", "mobilefacenet", [SimpleNamespace(embedding=one, quality=1.0, source="test") for one in vectors])
+        moments = [SimpleNamespace(vectors={"mobilefacenet": one}, quality=1.0, source="test", view="front", label="") for one in vectors]
+        store.people.enrol("a", "Ana", moments)
     return state
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,14 +32,20 @@ LINUX_CAPABILITY_VERSION_3 = 0x20080522
 class Sample:
     """A template as enrolment hands it over."""
 
-    embedding: Embedding
+    vectors: Mapping[str, Embedding]
     quality: float = 0.8
     source: str = "a.jpg"
+    view: str = "front"
+    label: str = ""
 
 
-def sample(seed: int, dimension: int = 192) -> Sample:
-    vector = np.random.default_rng(seed).normal(size=dimension).astype(np.float32)
-    return Sample(vector / np.linalg.norm(vector))
+def vector(seed: int, dimension: int = 192) -> Embedding:
+    drawn = np.random.default_rng(seed).normal(size=dimension).astype(np.float32)
+    return drawn / np.linalg.norm(drawn)
+
+
+def sample(seed: int, dimension: int = 192, model: str = MODEL) -> Sample:
+    return Sample({model: vector(seed, dimension)})
 
 
 def open_store(folder: Path, settings: StoreSettings = QUICK) -> Store:

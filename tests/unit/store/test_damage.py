@@ -13,7 +13,7 @@ import pytest
 from blinkd.errors import StoreError
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.lock import StateLock
-from tests.unit.store.stores import MODEL, QUICK, at_once, contents, old_database, open_store, punch, rows, sample
+from tests.unit.store.stores import QUICK, at_once, contents, old_database, open_store, punch, rows, sample
 
 
 def _overwritten(path: Path) -> None:
@@ -65,7 +65,7 @@ DAMAGES: list[Callable[[Path], None]] = [
 
 def _filled(folder: Path) -> None:
     with open_store(folder) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(seed) for seed in range(40)])
+        store.people.enrol("E-1", "Ann", [sample(seed) for seed in range(40)])
         with store.transaction():
             for seq in range(1, 200):
                 store.book.append_punch(punch(seq))

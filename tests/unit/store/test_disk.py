@@ -14,7 +14,7 @@ from blinkd.clock import ReplayClock
 from blinkd.errors import StoreError
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE, Store
-from tests.unit.store.stores import MODEL, START, contents, open_store, punch, rows, sample
+from tests.unit.store.stores import START, contents, open_store, punch, rows, sample
 
 
 def _execute(store: Store, sql: str) -> Any:
@@ -36,8 +36,8 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "punch": lambda store: store.book.append_punch(replace(punch(2), terminal="x" * 400_000)),
     "scan": lambda store: store.book.append_scan(ReplayClock(START).now(), "refused", "not_live", None, None, LONG),
     "job": lambda store: store.book.enqueue("x" * 400_000, "r", START),
-    "enrol": lambda store: store.people.enrol("E-2", "Bo", MODEL, [sample(seed) for seed in range(50)]),
-    "templates": lambda store: store.people.add_templates("E-1", MODEL, [sample(seed) for seed in range(50)]),
+    "enrol": lambda store: store.people.enrol("E-2", "Bo", [sample(seed) for seed in range(50)]),
+    "templates": lambda store: store.people.add_templates("E-1", [sample(seed) for seed in range(50)]),
     "preference": lambda store: store.preferences.set("k", "x" * 400_000),
 }
 
@@ -45,7 +45,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
 @pytest.mark.parametrize("name", WRITES)
 def test_a_full_disk_is_named_nothing_is_half_written_and_freeing_space_is_enough(tmp_path: Path, name: str) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         store.book.append_punch(punch(1))
 
         def attempt() -> None:
@@ -64,7 +64,7 @@ def test_a_full_disk_is_named_nothing_is_half_written_and_freeing_space_is_enoug
 @pytest.mark.parametrize("name", WRITES)
 def test_a_full_disk_is_named_by_each_write_on_its_own(tmp_path: Path, name: str) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         with full_disk(store), pytest.raises(StoreError, match="disk is full"):
             WRITES[name](store)
         assert _execute(store, "PRAGMA integrity_check")[0] == "ok"
@@ -78,7 +78,7 @@ def _state(folder: Path) -> list[tuple[object, ...]]:
 def test_the_clerk_on_a_full_disk_books_nothing_and_goes_on_later(tmp_path: Path) -> None:
     clock = ReplayClock(START)
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         clerk = Clerk(store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), clock)
         clerk.attend("E-1", 0.7, {})
         state = _state(tmp_path)
@@ -93,7 +93,7 @@ def test_the_clerk_on_a_full_disk_books_nothing_and_goes_on_later(tmp_path: Path
 @pytest.mark.parametrize("failing", ["sync_queue", "scan_log", "punches"])
 def test_punch_job_and_scan_entry_are_written_together_or_not_at_all(tmp_path: Path, failing: str) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [])
+        store.people.enrol("E-1", "Ann", [])
         _execute(store, f"CREATE TRIGGER fail BEFORE INSERT ON {failing} BEGIN SELECT RAISE(ABORT, 'made to fail'); END")
         clerk = Clerk(store.book, AttendanceSettings(), TerminalSettings(), ReplayClock(START))
         with pytest.raises(StoreError, match="made to fail"):
@@ -106,23 +106,23 @@ def test_punch_job_and_scan_entry_are_written_together_or_not_at_all(tmp_path: P
 
 def test_enrolment_that_fails_halfway_leaves_no_person(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        broken = SimpleNamespace(embedding=sample(1).embedding, quality=None, source="a.jpg")
+        broken = SimpleNamespace(vectors=sample(1).vectors, quality=None, source="a.jpg", view="front", label="")
         with pytest.raises(StoreError, match="NOT NULL"):
-            store.people.enrol("E-1", "Ann", MODEL, [sample(1), broken])
+            store.people.enrol("E-1", "Ann", [sample(1), broken])
         assert store.people.find("E-1") is None
         assert store.people.count_templates() == 0
 
 
 def test_a_database_locked_by_another_is_an_error_after_the_wait_and_no_damage(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         other = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         writes: list[Callable[[], object]] = [
             lambda: store.book.append_punch(punch(1)),
             lambda: store.book.settle(1, SyncState.SYNCED),
-            lambda: store.people.enrol("E-2", "Bo", MODEL, []),
-            lambda: store.people.add_templates("E-1", MODEL, []),
+            lambda: store.people.enrol("E-2", "Bo", []),
+            lambda: store.people.add_templates("E-1", []),
             lambda: store.people.set_status("E-1", PersonStatus.DEACTIVATED),
             lambda: store.people.delete("E-1"),
             lambda: store.preferences.set("k", "v"),

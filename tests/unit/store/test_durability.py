@@ -12,7 +12,7 @@ import pytest
 from blinkd.clock import ReplayClock
 from blinkd.settings import StoreSettings
 from blinkd.store.database import DATABASE_FILE, Store
-from tests.unit.store.stores import MODEL, QUICK, open_store, punch, rows, sample
+from tests.unit.store.stores import QUICK, open_store, punch, rows, sample
 
 KILLS = 15
 PUNCHING = """
@@ -55,7 +55,7 @@ def test_files_and_folder_are_closed_to_others_whatever_the_umask(tmp_path: Path
     before = os.umask(0)
     try:
         with open_store(folder) as store:
-            store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+            store.people.enrol("E-1", "Ann", [sample(1)])
             names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
     finally:
         os.umask(before)
@@ -72,7 +72,7 @@ def test_a_committed_punch_is_visible_to_another_connection_at_once(tmp_path: Pa
 @pytest.mark.slow
 def test_every_acknowledged_punch_survives_kill_9(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [])
+        store.people.enrol("E-1", "Ann", [])
     chance = random.Random(7)
     acknowledged: list[str] = []
     for _ in range(KILLS):

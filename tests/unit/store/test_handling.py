@@ -32,7 +32,7 @@ def _directions(folder: Path, instants: list[Instant]) -> list[Direction]:
     clock = SetClock()
     found = []
     with open_store(folder) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [])
+        store.people.enrol("E-1", "Ann", [])
         clerk = Clerk(store.book, AttendanceSettings(), TerminalSettings(timezone="Europe/Madrid"), clock)
         for clock.instant in instants:
             made = clerk.attend("E-1", 0.7, {})
@@ -69,7 +69,7 @@ def test_a_closed_store_stays_closed(tmp_path: Path) -> None:
 
 def test_a_deletion_while_templates_are_being_read_is_done_and_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1), sample(2)])
+        store.people.enrol("E-1", "Ann", [sample(1), sample(2)])
         reading = store.people.templates(MODEL)
         next(reading)
         with caplog.at_level(logging.WARNING):
@@ -81,7 +81,7 @@ def test_a_deletion_while_templates_are_being_read_is_done_and_no_error(tmp_path
 
 def test_what_a_reader_keeps_in_the_log_after_a_deletion_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Wilhelmina", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Wilhelmina", [sample(1)])
         reader = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
         reader.execute("BEGIN")
         assert len(list(reader.execute("SELECT * FROM people"))) == 1
@@ -95,11 +95,11 @@ def test_what_a_reader_keeps_in_the_log_after_a_deletion_is_said(tmp_path: Path,
 @pytest.mark.parametrize("model", [MODEL, "sface@1"])
 def test_nobody_is_enrolled_under_a_second_key(tmp_path: Path, model: str) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
     (tmp_path / "template.key").write_bytes(os.urandom(32))
     with open_store(tmp_path) as store:
         with pytest.raises(KeyMissing, match=r"person E-1"):
-            store.people.enrol("E-2", "Bo", model, [sample(2)])
+            store.people.enrol("E-2", "Bo", [sample(2, model=model)])
         assert store.people.find("E-2") is None
     assert rows(tmp_path, "SELECT count(*) FROM templates") == [(1,)]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from blinkd.attendance.punch import PersonStatus
 from blinkd.errors import EnrolmentRefused, KeyMissing, UnknownPerson
 from blinkd.store.database import Store
-from blinkd.store.people import clean_name
-from tests.unit.store.stores import MODEL, QUICK, open_store, punch, sample
+from blinkd.store.naming import clean_name
+from tests.unit.store.stores import MODEL, QUICK, open_store, punch, sample, vector
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ from tests.unit.store.stores import MODEL, QUICK, open_store, punch, sample
 )
 def test_a_name_is_stored_as_it_is_written(tmp_path: Path, name: str) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", name, MODEL, [])
-        store.people.enrol("E-2", "Other", MODEL, [])
+        store.people.enrol("E-1", name, [])
+        store.people.enrol("E-2", "Other", [])
     with Store.open(tmp_path, QUICK, read_only=True) as store:
         assert store.people.get("E-1").name == name
         assert store.people.name_of("E-1") == name
@@ -80,7 +80,7 @@ def test_white_space_and_combining_forms_are_made_one(name: str, cleaned: str) -
 def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str, said: str) -> None:
     with open_store(tmp_path) as store:
         with pytest.raises(EnrolmentRefused, match=said) as refusal:
-            store.people.enrol("E-1", name, MODEL, [sample(1)])
+            store.people.enrol("E-1", name, [sample(1)])
         assert refusal.value.reason == "bad_name"
         assert store.people.all() == []
 
@@ -101,7 +101,7 @@ def test_what_is_accepted_is_short_composed_visible_and_stays_so(name: str) -> N
 @pytest.mark.parametrize("person_id", ["E-1", "0", "a.b_c-d", "A" * 64, "4f8c1a52-0d0e-4a43-8a9e-6f8f1d1c2b3a"])
 def test_good_ids_are_taken(tmp_path: Path, person_id: str) -> None:
     with open_store(tmp_path) as store:
-        assert store.people.enrol(person_id, "Ann", MODEL, []).id == person_id
+        assert store.people.enrol(person_id, "Ann", []).id == person_id
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_good_ids_are_taken(tmp_path: Path, person_id: str) -> None:
 def test_bad_ids_are_refused(tmp_path: Path, person_id: str) -> None:
     with open_store(tmp_path) as store:
         with pytest.raises(EnrolmentRefused) as refusal:
-            store.people.enrol(person_id, "Ann", MODEL, [])
+            store.people.enrol(person_id, "Ann", [])
         assert refusal.value.reason == "bad_id"
         assert store.people.all() == []
 
 
 def test_an_id_is_given_once(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         with pytest.raises(EnrolmentRefused) as refusal:
-            store.people.enrol("E-1", "Bo", MODEL, [sample(2)])
+            store.people.enrol("E-1", "Bo", [sample(2)])
         assert refusal.value.reason == "id_exists"
         assert (store.people.get("E-1").name, store.people.get("E-1").templates) == ("Ann", 1)
 
@@ -133,7 +133,7 @@ def test_nobody_is_unknown_everywhere(tmp_path: Path) -> None:
             lambda: store.people.delete("E-9"),
             lambda: store.people.everything("E-9"),
             lambda: store.people.set_status("E-9", PersonStatus.ACTIVE),
-            lambda: store.people.add_templates("E-9", MODEL, [sample(1)]),
+            lambda: store.people.add_templates("E-9", [sample(1)]),
         ):
             with pytest.raises(UnknownPerson, match="E-9"):
                 ask()
@@ -142,21 +142,21 @@ def test_nobody_is_unknown_everywhere(tmp_path: Path) -> None:
 
 def test_templates_come_back_by_model_in_their_order(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1), sample(2)])
-        store.people.enrol("E-2", "Bo", "other@1", [sample(3, 128)])
-        store.people.add_templates("E-1", MODEL, [sample(4)])
+        store.people.enrol("E-1", "Ann", [sample(1), sample(2)])
+        store.people.enrol("E-2", "Bo", [sample(3, 128, "other@1")])
+        store.people.add_templates("E-1", [sample(4)])
     with Store.open(tmp_path, QUICK, read_only=True) as store:
         found = list(store.people.templates(MODEL))
         assert [template.person_id for template in found] == ["E-1"] * 3
         for template, seed in zip(found, (1, 2, 4), strict=True):
-            np.testing.assert_array_equal(template.vector, sample(seed).embedding)
+            np.testing.assert_array_equal(template.vector, vector(seed))
         assert [template.vector.shape for template in store.people.templates("other@1")] == [(128,)]
         assert store.people.count_templates() == 4
 
 
 def test_a_status_is_kept(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [])
+        store.people.enrol("E-1", "Ann", [])
         assert store.people.set_status("E-1", PersonStatus.DEACTIVATED).status is PersonStatus.DEACTIVATED
         assert store.book.status_of("E-1") is PersonStatus.DEACTIVATED
         assert store.book.status_of("E-9") is None
@@ -164,7 +164,7 @@ def test_a_status_is_kept(tmp_path: Path) -> None:
 
 def test_deleting_a_person_keeps_the_punches(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1), sample(2)])
+        store.people.enrol("E-1", "Ann", [sample(1), sample(2)])
         store.book.append_punch(punch(1))
         assert len(store.people.everything("E-1")["templates"]) == 2
         assert store.people.delete("E-1") == 2
@@ -173,7 +173,7 @@ def test_deleting_a_person_keeps_the_punches(tmp_path: Path) -> None:
 
 
 def test_no_file_holds_a_vector_in_the_clear_nor_a_deleted_name(tmp_path: Path) -> None:
-    vectors = [sample(seed).embedding for seed in range(5)]
+    vectors = [vector(seed) for seed in range(5)]
 
     def stored() -> bytes:
         return b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -184,7 +184,7 @@ def test_no_file_holds_a_vector_in_the_clear_nor_a_deleted_name(tmp_path: Path) 
         return [seed for seed, forms in enumerate(plain) if any(form[at : at + 64] in content for form in forms for at in (0, 320, 640))]
 
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Xanthippe Quill", MODEL, [sample(seed) for seed in range(5)])
+        store.people.enrol("E-1", "Xanthippe Quill", [sample(seed) for seed in range(5)])
         assert clear(stored()) == []
         assert b"Xanthippe" in stored()
         sealed = [bytes(row[0]) for row in _sealed(store)]
@@ -206,23 +206,23 @@ def _sealed(store: Store) -> list[tuple[bytes]]:
 
 def test_a_missing_key_is_made_for_the_first_template_only(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-0", "Zoe", MODEL, [])
+        store.people.enrol("E-0", "Zoe", [])
         assert list(store.people.templates(MODEL)) == []
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
     (tmp_path / "template.key").unlink()
     for read_only in (True, False):
         with Store.open(tmp_path, QUICK, read_only=read_only) as store, pytest.raises(KeyMissing, match="is missing"):
             list(store.people.templates(MODEL))
     with open_store(tmp_path) as store:
         with pytest.raises(KeyMissing, match="is missing"):
-            store.people.enrol("E-2", "Bo", MODEL, [sample(2)])
+            store.people.enrol("E-2", "Bo", [sample(2)])
         assert store.people.find("E-2") is None
     assert not (tmp_path / "template.key").exists()
 
 
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
     (tmp_path / "template.key").write_bytes(bytes(32))
     with open_store(tmp_path) as store, pytest.raises(KeyMissing, match="person E-1 does not open"):
         list(store.people.templates(MODEL))

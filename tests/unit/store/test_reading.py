@@ -40,7 +40,7 @@ def test_writing_where_one_only_looks_is_an_error_and_never_forgotten_in_silence
         for write in (
             lambda: store.preferences.set("x", "y"),
             lambda: store.book.append_punch(punch(1)),
-            lambda: store.people.enrol("E-1", "Ann", MODEL, []),
+            lambda: store.people.enrol("E-1", "Ann", []),
         ):
             with pytest.raises(StoreError, match="read-only"):
                 write()
@@ -66,7 +66,7 @@ def test_an_older_schema_is_read_without_being_changed(tmp_path: Path) -> None:
 
 def _filled(folder: Path) -> None:
     with open_store(folder) as store:
-        store.people.enrol("E-1", "Ann", MODEL, [sample(1)])
+        store.people.enrol("E-1", "Ann", [sample(1)])
         store.book.append_punch(punch(1))
 
 
