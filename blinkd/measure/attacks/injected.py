@@ -16,6 +16,7 @@ from blinkd.measure.attacks.warp import eye_masks
 FIRST_BLACK_S, BLACK_EVERY_S = 1.3, 1.6  # a terminal needs some open eyes before a closing counts
 BLACK_S = (0.08, 0.2)  # how long one fake closing lasts
 LOOP_MARGIN_S = 0.45  # of open eyes kept before and after the blink in a loop
+SEAM_FRAMES = 5  # over which the end of a loop is faded into its beginning
 STALL_S = (0.25, 0.6)
 
 
@@ -35,7 +36,9 @@ def looped_frames(order: Order) -> Footage:
     margin = round(LOOP_MARGIN_S * fps)
     first = max(0, span.before - margin)
     length = min(len(clip.faces), span.after + margin) - first
-    return Footage(_looped(order, kind, clip, first, length, fps), fps, kind, (clip.path,), {"loop_frames": length})
+    fade = min(SEAM_FRAMES, length // 3)
+    period = {"jump": length, "back_and_forth": 2 * length - 2, "soft_seam": length - fade}[kind]
+    return Footage(_looped(order, kind, clip, first, length, fps, fade), fps, kind, (clip.path,), {"period_frames": period})
 
 
 def black_frames(order: Order) -> Footage:
@@ -85,12 +88,11 @@ def _frozen(order: Order, kind: str, clip: LiveClip, start: int, span: BlinkSpan
             yield camera.shoot(to_light(shot.image), number / fps) if kind.endswith("noise") else shot.image
 
 
-def _looped(order: Order, kind: str, clip: LiveClip, first: int, length: int, fps: int) -> Iterator[Image]:
+def _looped(order: Order, kind: str, clip: LiveClip, first: int, length: int, fps: int, fade: int) -> Iterator[Image]:
     piece = [shot.image for shot in _shots(clip, first, length)]
     if kind == "back_and_forth":
         piece += piece[-2:0:-1]
     elif kind == "soft_seam":
-        fade = min(5, len(piece) // 3)
         for number in range(fade):
             weight = (number + 1) / (fade + 1)
             end = len(piece) - fade + number

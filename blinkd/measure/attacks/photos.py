@@ -196,7 +196,7 @@ def photo_bent(order: Order) -> Footage:
     def bending(t: float) -> Bend:
         return Bend(glide(t, order.seconds, 0.4, strongest, turns, -1.5), axis)
 
-    gloss = float(chance.choice([0.0, 0.15, 0.4]))
+    gloss = float(chance.choice([0.0, 0.1, 0.3]))
     frames = show_bent(order, prop, lambda _t: light, pose, bending, fps, lens, gloss)
     return Footage(frames, fps, kind, (portrait.path,), {"distance_m": round(distance, 2), "curvature_per_m": round(strongest, 1)})
 

@@ -21,6 +21,7 @@ TABLET_PITCH_M = (0.000192, 0.000158)  # 132 and 160 dots an inch
 SAMPLINGS = (Sampling(0.25, 0.12), Sampling(0.5, 0.14), Sampling(0.5, 0.18))
 SMALL_QUALITY = 45  # JPEG quality of a small video
 OFF_BEAT = (0.008, 0.05)  # by how much the grid's frequency misses a whole number: fringes 20 to 125 pixels wide and more
+PULSE_DEPTH = (0.1, 0.6)  # of a backlight dimmed by switching it on and off, after the panel's own afterglow
 BEATING: tuple[tuple[Device, bool, int], ...] = (
     ("monitor", True, 1),
     ("tablet", True, 0),
@@ -69,7 +70,7 @@ def replay_flicker(order: Order) -> Footage:
     chance, lens, fps = order.chance, lens_of(order.chance), order.fps()
     set_ = set_up(order, device, close_up, lens)
     pulse_hz = float(chance.choice([60.0, 120.0, 240.0])) + float(chance.uniform(-0.8, 0.8))
-    depth = float(chance.uniform(0.5, 1.0))
+    depth = float(chance.uniform(*PULSE_DEPTH))
     exposure_s = float(chance.uniform(0.15, 0.6)) / pulse_hz  # short, or the pulses would average out
     left = depth * float(np.sinc(pulse_hz * exposure_s))
     rows = np.arange(lens.height) / lens.height * READOUT_SHARE / fps
