@@ -15,6 +15,7 @@ from blinkd.measure.attacks.warp import eye_masks
 
 FIRST_BLACK_S, BLACK_EVERY_S = 1.3, 1.6  # a terminal needs some open eyes before a closing counts
 BLACK_S = (0.08, 0.2)  # how long one fake closing lasts
+DARK_SHARE = 0.12  # of its grey level that a nearly black frame keeps
 LOOP_MARGIN_S = 0.45  # of open eyes kept before and after the blink in a loop
 SEAM_FRAMES = 5  # over which the end of a loop is faded into its beginning
 STALL_S = (0.25, 0.6)
@@ -42,8 +43,8 @@ def looped_frames(order: Order) -> Footage:
 
 
 def black_frames(order: Order) -> Footage:
-    """Black frames, or black bars over the eyes, in a picture with open eyes: a landmark network may take them for a blink."""
-    kind = order.kind(("frozen", "moved_photo", "eye_bar"))
+    """Black or nearly black frames, or black bars over the eyes, in a picture with open eyes: a landmark network may take them for a blink."""
+    kind = order.kind(("frozen", "moved_photo", "eye_bar", "dark"))
     chance = order.chance
     black_s = float(chance.uniform(*BLACK_S))
     if kind == "moved_photo":
@@ -111,6 +112,8 @@ def _blackened(order: Order, kind: str, clip: LiveClip, start: int, fps: int, bl
         if _is_black(number / fps, black_s):
             if kind == "eye_bar":
                 image[bar] = 0
+            elif kind == "dark":
+                image = np.asarray(image * DARK_SHARE, np.uint8)
             else:
                 image[:] = 0
         yield image

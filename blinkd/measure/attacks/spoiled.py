@@ -124,24 +124,27 @@ def _mirrored(what: str, strength: float, lens: Lens, chance: Chance) -> AfterSc
     """Light that the glass mirrors. A far source's mirror image moves by twice the angle by which the glass turns."""
     height, width = lens.height, lens.width
     source = np.zeros((2 * height, 2 * width), np.float32)
-    cx, cy = width + int(chance.integers(-140, 140)), height + int(chance.integers(-120, 120))
     if what == "window":
-        half_w, half_h = int(chance.integers(50, 110)), int(chance.integers(60, 130))
-        cv2.rectangle(source, (cx - half_w, cy - half_h), (cx + half_w, cy + half_h), 1.0, -1)
-        cv2.line(source, (cx, cy - half_h), (cx, cy + half_h), 0.1, 8)
-        cv2.line(source, (cx - half_w, cy), (cx + half_w, cy), 0.1, 8)
+        half_w, half_h = int(chance.integers(35, 80)), int(chance.integers(45, 95))
+        cv2.rectangle(source, (width - half_w, height - half_h), (width + half_w, height + half_h), 1.0, -1)
+        cv2.line(source, (width, height - half_h), (width, height + half_h), 0.1, 8)
+        cv2.line(source, (width - half_w, height), (width + half_w, height), 0.1, 8)
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 3.0), np.float32)
     elif what == "lamp":
-        cv2.circle(source, (cx, cy), int(chance.integers(14, 34)), 3.0, -1)
+        cv2.circle(source, (width, height), int(chance.integers(14, 30)), 3.0, -1)
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 2.5) + 0.25 * cv2.GaussianBlur(source, (0, 0), 40.0), np.float32)
     else:
         source += cv2.resize(chance.uniform(0.4, 1.0, (3, 4)).astype(np.float32), (2 * width, 2 * height), interpolation=cv2.INTER_CUBIC)
     tint = np.array([1.0, 0.97, 0.9], np.float32) * np.float32(strength)
+    off = chance.uniform(-0.35, 0.35, 2)  # from the screen's middle, as a share of its size in the frame
+    origin: list[tuple[float, float]] = []  # where the mirror image would be with the screen facing the camera; known from the first frame
 
     def after(canvas: Light, mask: Plane, to_screen: Matrix, _t: float) -> None:
-        turn = tilt_of(to_screen, lens)
-        dx, dy = (-2 * lens.focal_px * np.tan(np.radians(angle)) for angle in turn)
-        shift = np.array([[1, 0, -width / 2 + dx], [0, 1, -height / 2 + dy]])
+        moved_x, moved_y = (-2 * lens.focal_px * float(np.tan(np.radians(angle))) for angle in tilt_of(to_screen, lens))
+        if not origin:
+            x, y, w, h = cv2.boundingRect((mask > 0).astype(np.uint8))
+            origin.append((x + w * (0.5 + off[0]) - moved_x, y + h * (0.5 + off[1]) - moved_y))
+        shift = np.array([[1, 0, origin[0][0] + moved_x - width], [0, 1, origin[0][1] + moved_y - height]])
         seen = cv2.warpAffine(source, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         canvas += (seen * mask)[:, :, None] * tint
 

@@ -36,7 +36,7 @@ def test_a_picture_with_shut_eyes_is_no_material(stock: Stock, networks: Parts, 
     image, _ = next(islice(frames_of(clip, shut), 1))
     cv2.imwrite(str(tmp_path / "shut.png"), image)
     refused = survey([tmp_path / "shut.png"], networks.analyser, networks.reader, networks.settings.liveness).refused
-    assert "eyes are closed" in refused[0].reason
+    assert "eye is closed" in refused[0].reason
 
 
 def test_sources_are_found_in_folders_and_by_name_and_each_only_once(media: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_playing_starts_a_while_before_a_blink_with_open_eyes(stock: Stock) -> N
     for clip in stock.clips:
         start = start_before_blink(clip, np.random.default_rng(1), 3.0)
         before = next(span.before for span in clip.blinks if span.before > start)
-        assert 0.8 < (before - start) / clip.fps < 1.5
+        assert 0.75 < (before - start) / clip.fps < 1.5
         lead = [face.eye_aspect_ratio for face in clip.faces[start : before + 1]]
         assert np.median(lead) > 0.2
 

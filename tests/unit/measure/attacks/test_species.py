@@ -31,10 +31,8 @@ def test_a_clip_is_the_same_each_time_and_another_for_another_seed(species: str,
     first, again, other = (made(stock, species, 0, 3.0, 4, seed) for seed in (7, 7, 8))
     assert all(frame.shape == (480, 640, 3) and frame.dtype == np.uint8 for frame in first.frames)
     assert all(np.array_equal(a, b) for a, b in zip(first.frames, again.frames, strict=True))
-    assert any(not np.array_equal(a, b) for a, b in zip(first.frames, other.frames, strict=False)) or species in (
-        "looped_frames",
-        "repeated_frames",
-    )
+    drawn_clip_only = ("looped_frames", "repeated_frames", "frozen_frame")  # of few sources two seeds may draw the same
+    assert species in drawn_clip_only or any(not np.array_equal(a, b) for a, b in zip(first.frames, other.frames, strict=False))
 
 
 def test_a_still_photo_differs_by_noise_alone(stock: Stock, networks: Parts) -> None:
@@ -114,14 +112,10 @@ def test_the_camera_has_another_rate_than_the_replayed_clip(stock: Stock) -> Non
 
 def test_moire_lays_coloured_fringes_over_the_replay(one_clip: Stock) -> None:
     def colour(clip: Clip) -> float:
-        # what changes in red against blue over some pixels, which a face does not
+        # what changes in red against blue within some pixels, which a face does not
         image = clip.frames[-1].astype(np.float32)
-        return float(
-            np.std(
-                cv2.GaussianBlur(image[:, :, 2] - image[:, :, 0], (0, 0), 1.5)
-                - cv2.GaussianBlur(image[:, :, 2] - image[:, :, 0], (0, 0), 12)
-            )
-        )
+        tone = image[:, :, 2] - image[:, :, 0]
+        return float(np.std(cv2.GaussianBlur(tone, (0, 0), 1.0) - cv2.GaussianBlur(tone, (0, 0), 6)))
 
     assert colour(made(one_clip, "replay_moire", 2, 3.0, 5)) > 1.5 * colour(made(one_clip, "replay_screen", 1, 3.0, 5))
 
@@ -216,6 +210,13 @@ def test_a_black_bar_covers_the_eyes_only(stock: Stock) -> None:
     dark = [int((frame.max(axis=2) == 0).sum()) for frame in clip.frames]
     assert dark[0] < max(dark)
     assert max(dark) < 0.1 * 640 * 480
+
+
+def test_dark_frames_are_short_and_nearly_black(stock: Stock) -> None:
+    levels = np.array([frame.mean() for frame in made(stock, "black_frames", 3, 4.0).frames])
+    dark = levels < 0.2 * levels[0]
+    assert 0 < dark.sum() < 0.3 * len(levels)
+    assert not dark[-1]
 
 
 def test_repeated_frames_come_as_often_as_the_kind_says(stock: Stock) -> None:
