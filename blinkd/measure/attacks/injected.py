@@ -15,7 +15,9 @@ from blinkd.measure.attacks.warp import eye_masks
 
 FIRST_BLACK_S, BLACK_EVERY_S = 1.3, 1.6  # a terminal needs some open eyes before a closing counts
 BLACK_S = (0.08, 0.2)  # how long one fake closing lasts
+DARK_SHARE = 0.12  # of its grey level that a nearly black frame keeps
 LOOP_MARGIN_S = 0.45  # of open eyes kept before and after the blink in a loop
+SEAM_FRAMES = 5  # over which the end of a loop is faded into its beginning
 STALL_S = (0.25, 0.6)
 
 
@@ -35,12 +37,14 @@ def looped_frames(order: Order) -> Footage:
     margin = round(LOOP_MARGIN_S * fps)
     first = max(0, span.before - margin)
     length = min(len(clip.faces), span.after + margin) - first
-    return Footage(_looped(order, kind, clip, first, length, fps), fps, kind, (clip.path,), {"loop_frames": length})
+    fade = min(SEAM_FRAMES, length // 3)
+    period = {"jump": length, "back_and_forth": 2 * length - 2, "soft_seam": length - fade}[kind]
+    return Footage(_looped(order, kind, clip, first, length, fps, fade), fps, kind, (clip.path,), {"period_frames": period})
 
 
 def black_frames(order: Order) -> Footage:
-    """Black frames, or black bars over the eyes, in a picture with open eyes: a landmark network may take them for a blink."""
-    kind = order.kind(("frozen", "moved_photo", "eye_bar"))
+    """Black or nearly black frames, or black bars over the eyes, in a picture with open eyes: a landmark network may take them for a blink."""
+    kind = order.kind(("frozen", "moved_photo", "eye_bar", "dark"))
     chance = order.chance
     black_s = float(chance.uniform(*BLACK_S))
     if kind == "moved_photo":
@@ -85,12 +89,11 @@ def _frozen(order: Order, kind: str, clip: LiveClip, start: int, span: BlinkSpan
             yield camera.shoot(to_light(shot.image), number / fps) if kind.endswith("noise") else shot.image
 
 
-def _looped(order: Order, kind: str, clip: LiveClip, first: int, length: int, fps: int) -> Iterator[Image]:
+def _looped(order: Order, kind: str, clip: LiveClip, first: int, length: int, fps: int, fade: int) -> Iterator[Image]:
     piece = [shot.image for shot in _shots(clip, first, length)]
     if kind == "back_and_forth":
         piece += piece[-2:0:-1]
     elif kind == "soft_seam":
-        fade = min(5, len(piece) // 3)
         for number in range(fade):
             weight = (number + 1) / (fade + 1)
             end = len(piece) - fade + number
@@ -109,6 +112,8 @@ def _blackened(order: Order, kind: str, clip: LiveClip, start: int, fps: int, bl
         if _is_black(number / fps, black_s):
             if kind == "eye_bar":
                 image[bar] = 0
+            elif kind == "dark":
+                image = np.asarray(image * DARK_SHARE, np.uint8)
             else:
                 image[:] = 0
         yield image

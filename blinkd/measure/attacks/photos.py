@@ -196,7 +196,7 @@ def photo_bent(order: Order) -> Footage:
     def bending(t: float) -> Bend:
         return Bend(glide(t, order.seconds, 0.4, strongest, turns, -1.5), axis)
 
-    gloss = float(chance.choice([0.0, 0.15, 0.4]))
+    gloss = float(chance.choice([0.0, 0.1, 0.3]))
     frames = show_bent(order, prop, lambda _t: light, pose, bending, fps, lens, gloss)
     return Footage(frames, fps, kind, (portrait.path,), {"distance_m": round(distance, 2), "curvature_per_m": round(strongest, 1)})
 
@@ -223,11 +223,11 @@ def _trimmed(picture: Image, points: Points, face_px: float) -> tuple[Image, Poi
 
 
 def _centred(picture: Image, points: Points, face: Face, scale: float, width: int, height: int) -> tuple[Image, Points]:
-    """Cut or pad to width x height with the face in the middle; what is beyond the picture continues it, mirrored and out of focus."""
+    """Cut or pad to width x height with the face in the middle; what is beyond the picture continues its edge, out of focus."""
     x, y, w, h = (value * scale for value in face.bbox)
     left, top = round(x + w / 2 - width / 2), round(y + h / 2 - height / 2)
     pads = (max(0, -top), max(0, top + height - picture.shape[0]), max(0, -left), max(0, left + width - picture.shape[1]))
-    wide = cv2.copyMakeBorder(picture, *pads, cv2.BORDER_REFLECT_101)
+    wide = cv2.copyMakeBorder(picture, *pads, cv2.BORDER_REPLICATE)
     if any(pads):
         soft = cv2.GaussianBlur(wide, (0, 0), 0.12 * h)
         inner = np.zeros(wide.shape[:2], np.float32)

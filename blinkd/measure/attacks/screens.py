@@ -41,7 +41,7 @@ AfterScreen = Callable[[Light, Plane, Matrix, float], None]
 def set_up(order: Order, device: Device, close_up: bool, lens: Lens) -> Playback:
     """Choose clip, distance and the part of the picture; close_up: the screen's edges lie outside of the frame."""
     chance = order.chance
-    clip = order.clip()
+    clip = order.clip(spacious=close_up)
     low, high = DISTANCES[device]
     body = body_of(device)
     if close_up:

@@ -20,7 +20,9 @@ MONITOR_PITCH_M = (0.000277, 0.000311, 0.000252, 0.000233)  # 24" and 27" full H
 TABLET_PITCH_M = (0.000192, 0.000158)  # 132 and 160 dots an inch
 SAMPLINGS = (Sampling(0.25, 0.12), Sampling(0.5, 0.14), Sampling(0.5, 0.18))
 SMALL_QUALITY = 45  # JPEG quality of a small video
+MOST_CYCLES = 2  # display pixels on one of the frame in a close-up; at 3 hardly any contrast is left
 OFF_BEAT = (0.008, 0.05)  # by how much the grid's frequency misses a whole number: fringes 20 to 125 pixels wide and more
+PULSE_DEPTH = (0.1, 0.6)  # of a backlight dimmed by switching it on and off, after the panel's own afterglow
 BEATING: tuple[tuple[Device, bool, int], ...] = (
     ("monitor", True, 1),
     ("tablet", True, 0),
@@ -38,7 +40,8 @@ def replay_moire(order: Order) -> Footage:
     chance, lens, fps = order.chance, lens_of(order.chance), order.fps()
     set_ = set_up(order, device, close_up, lens)
     pitch = float(chance.choice(MONITOR_PITCH_M if device == "monitor" else TABLET_PITCH_M))
-    whole = max(1, round(set_.distance / (lens.focal_px * pitch)))
+    # nearer than the plain replay rather than farther: the finer the grid in the frame, the less of it the lens passes
+    whole = int(np.clip(set_.distance / (lens.focal_px * pitch), 1, MOST_CYCLES if close_up else MOST_CYCLES + 1))
     missed = float(chance.uniform(*OFF_BEAT)) * float(chance.choice([-1, 1]))
     # the attacker's distance is any; it is moved by a few centimetres to where fringes show
     set_ = replace(set_, distance=whole * lens.focal_px * pitch * (1 + missed / whole))
@@ -69,7 +72,7 @@ def replay_flicker(order: Order) -> Footage:
     chance, lens, fps = order.chance, lens_of(order.chance), order.fps()
     set_ = set_up(order, device, close_up, lens)
     pulse_hz = float(chance.choice([60.0, 120.0, 240.0])) + float(chance.uniform(-0.8, 0.8))
-    depth = float(chance.uniform(0.5, 1.0))
+    depth = float(chance.uniform(*PULSE_DEPTH))
     exposure_s = float(chance.uniform(0.15, 0.6)) / pulse_hz  # short, or the pulses would average out
     left = depth * float(np.sinc(pulse_hz * exposure_s))
     rows = np.arange(lens.height) / lens.height * READOUT_SHARE / fps
@@ -123,24 +126,27 @@ def _mirrored(what: str, strength: float, lens: Lens, chance: Chance) -> AfterSc
     """Light that the glass mirrors. A far source's mirror image moves by twice the angle by which the glass turns."""
     height, width = lens.height, lens.width
     source = np.zeros((2 * height, 2 * width), np.float32)
-    cx, cy = width + int(chance.integers(-140, 140)), height + int(chance.integers(-120, 120))
     if what == "window":
-        half_w, half_h = int(chance.integers(50, 110)), int(chance.integers(60, 130))
-        cv2.rectangle(source, (cx - half_w, cy - half_h), (cx + half_w, cy + half_h), 1.0, -1)
-        cv2.line(source, (cx, cy - half_h), (cx, cy + half_h), 0.1, 8)
-        cv2.line(source, (cx - half_w, cy), (cx + half_w, cy), 0.1, 8)
+        half_w, half_h = int(chance.integers(35, 80)), int(chance.integers(45, 95))
+        cv2.rectangle(source, (width - half_w, height - half_h), (width + half_w, height + half_h), 1.0, -1)
+        cv2.line(source, (width, height - half_h), (width, height + half_h), 0.1, 8)
+        cv2.line(source, (width - half_w, height), (width + half_w, height), 0.1, 8)
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 3.0), np.float32)
     elif what == "lamp":
-        cv2.circle(source, (cx, cy), int(chance.integers(14, 34)), 3.0, -1)
+        cv2.circle(source, (width, height), int(chance.integers(14, 30)), 3.0, -1)
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 2.5) + 0.25 * cv2.GaussianBlur(source, (0, 0), 40.0), np.float32)
     else:
         source += cv2.resize(chance.uniform(0.4, 1.0, (3, 4)).astype(np.float32), (2 * width, 2 * height), interpolation=cv2.INTER_CUBIC)
     tint = np.array([1.0, 0.97, 0.9], np.float32) * np.float32(strength)
+    off = chance.uniform(-0.35, 0.35, 2)  # from the screen's middle, as a share of its size in the frame
+    origin: list[tuple[float, float]] = []  # where the mirror image would be with the screen facing the camera; known from the first frame
 
     def after(canvas: Light, mask: Plane, to_screen: Matrix, _t: float) -> None:
-        turn = tilt_of(to_screen, lens)
-        dx, dy = (-2 * lens.focal_px * np.tan(np.radians(angle)) for angle in turn)
-        shift = np.array([[1, 0, -width / 2 + dx], [0, 1, -height / 2 + dy]])
+        moved_x, moved_y = (-2 * lens.focal_px * float(np.tan(np.radians(angle))) for angle in tilt_of(to_screen, lens))
+        if not origin:
+            x, y, w, h = cv2.boundingRect((mask > 0).astype(np.uint8))
+            origin.append((x + w * (0.5 + off[0]) - moved_x, y + h * (0.5 + off[1]) - moved_y))
+        shift = np.array([[1, 0, origin[0][0] + moved_x - width], [0, 1, origin[0][1] + moved_y - height]])
         seen = cv2.warpAffine(source, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         canvas += (seen * mask)[:, :, None] * tint
 
