@@ -66,10 +66,11 @@ class LivenessJudge:
         self._before: Face | None = None
         self._texture_at: float | None = None
         self._screen_at: float | None = None
+        self._pattern_at: float | None = None
         self._cues: list[Cue] = []
 
-    def observe(self, t: float, image: Image, face: Face) -> list[Cue]:
-        """Take one frame of the track, image uint8 (H, W, 3) BGR, t seconds; return the signs of life that it completed."""
+    def observe(self, t: float, image: Image, face: Face, crop: Image) -> list[Cue]:
+        """Take one frame of the track, image uint8 (H, W, 3) BGR with the face's aligned crop (112, 112, 3), t seconds; return the signs of life that it completed."""
         cues: list[Cue] = []
         if blink := self._blink.observe(t, face):
             count = sum(cue.kind == "blink" for cue in self._cues) + 1
@@ -80,6 +81,7 @@ class LivenessJudge:
         if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT:
             self._depth.observe(t, face)
         self._before = face
+        self._screen.observe_light(image, crop)
         self._look(t, image, face)
         return cues
 
@@ -109,6 +111,9 @@ class LivenessJudge:
         elif self._due(self._screen_at, t):
             self._screen_at = t
             self._screen.observe(image, face)
+        elif self._due(self._pattern_at, t):
+            self._pattern_at = t
+            self._screen.observe_pattern(image)
 
     def _due(self, last: float | None, t: float) -> bool:
         return last is None or (t - last) * 1000 >= self._settings.passive_every_ms

@@ -140,7 +140,7 @@ class SessionMachine:
         t = frame.t
         sample = self._reader.look(frame.image, face)
         visit.glance(t, face.eye_aspect_ratio, sample, self._settings.liveness.blink_max_ms)
-        cues = visit.judge.observe(t, frame.image, face)
+        cues = visit.judge.observe(t, frame.image, face, sample.crop)
         vouched = []
         for cue in cues:
             events.append(Event(t, visit.number, cue.kind, dict(cue.detail)))
