@@ -34,6 +34,8 @@ def write_clip(path: Path, frames: Iterable[Image], fps: int) -> int:
             raise MediaError(f"{path}: no frames to write; its source has none")
         video.release()
         partial.replace(path)
+    except cv2.error as error:
+        raise MediaError(f"{path}: cannot be written: {error.err}; check the folder's free space") from error
     except OSError as error:
         raise MediaError(f"{path}: cannot be written: {error.strerror}; check the folder's owner, mode and free space") from error
     finally:
