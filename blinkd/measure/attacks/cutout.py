@@ -12,7 +12,7 @@ from blinkd.measure.attacks.footage import Footage, Order
 from blinkd.measure.attacks.geometry import Bend
 from blinkd.measure.attacks.motion import glide, hand
 from blinkd.measure.attacks.photos import FACE_HEIGHT_M, Print, lens_of, paper, placed, printed, show_bent, show_flat
-from blinkd.measure.attacks.playback import Crop, play, start_before_blink
+from blinkd.measure.attacks.playback import head_crop, play, start_before_blink
 from blinkd.measure.attacks.props import PrintLook
 from blinkd.measure.attacks.sources import LiveClip, frames_of
 from blinkd.measure.attacks.warp import eye_masks
@@ -22,6 +22,7 @@ EYE_CORNERS = (33, 133, 362, 263)  # of both eyes in the 478-point mesh, from th
 HOLE = 1.3  # size of a hole against the printed eye
 IN_SHADE = (0.55, 0.8)  # light on the eyes behind the paper against the paper's
 FOLLOWS = 0.25  # how quickly the hand that holds the print makes up for the head's movement behind it, a frame
+BEHIND_PX = (480, 480)  # the head behind the print, of which the eyes are used
 MASK_CURVATURE = 3.5  # 1/m, of a print that is laid around a face
 
 
@@ -91,10 +92,10 @@ def _behind(
     clip: LiveClip, start: int, count: int, print_: Print, window: tuple[int, int], picture: Light, light: float
 ) -> Iterator[Light]:
     first, _ = next(frames_of(clip, 0))
-    whole = Crop(0, 0, first.shape[1], first.shape[0], (first.shape[1], first.shape[0]))
+    crop = head_crop(list(clip.faces), (first.shape[1], first.shape[0]), BEHIND_PX, 0.6)
     landmarks = print_.landmarks * np.float32(window[0] / print_.picture.shape[1])
     held: npt.NDArray[np.float32] | None = None  # where the hand believes the eyes to be
-    for shot in play(clip, start, count, whole):
+    for shot in play(clip, start, count, crop):
         corners = shot.landmarks[list(EYE_CORNERS)]
         held = corners if held is None else np.asarray(held + FOLLOWS * (corners - held), np.float32)
         yield with_eyes(picture, landmarks, shot.image, held, light)

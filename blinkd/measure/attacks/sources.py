@@ -88,7 +88,10 @@ def find_sources(places: Iterable[Path]) -> list[Path]:
     for place in places:
         if place.is_dir():
             known = CLIP_SUFFIXES | PICTURE_SUFFIXES
-            inside = sorted(one for one in place.iterdir() if one.suffix.lower() in known and not one.name.startswith("."))
+            try:
+                inside = sorted(one for one in place.iterdir() if one.suffix.lower() in known and not one.name.startswith("."))
+            except OSError as error:
+                raise MediaError(f"{place}: cannot be listed: {error.strerror}; check its owner and mode") from error
             if not inside:
                 raise MediaError(f"{place}: no clips or pictures in this folder; it needs files ending in {' '.join(sorted(known))}")
             found += inside

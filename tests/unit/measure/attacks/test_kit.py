@@ -97,11 +97,25 @@ def test_one_seed_makes_one_kit_whatever_else_is_made(stock: Stock, tmp_path: Pa
     assert second.items() <= first.items()
 
 
-def test_a_folder_with_something_in_it_is_left_alone_without_force(tmp_path: Path) -> None:
+def test_a_folder_that_holds_no_kit_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "attack" / "mine").mkdir(parents=True)
+    for force in (False, True):
+        with pytest.raises(MediaError, match="no kit"):
+            prepare(tmp_path, force=force)
+    assert (tmp_path / "attack" / "mine").is_dir()
+
+
+def test_a_kit_is_replaced_only_by_force_and_not_when_a_source_lies_in_it(tmp_path: Path) -> None:
+    prepare(tmp_path, force=False)
+    (tmp_path / "attack" / "old").mkdir()
     (tmp_path / "mine.txt").write_text("x")
+    own = tmp_path / "bonafide" / "own.mp4"
+    own.write_text("x")
     with pytest.raises(MediaError, match="--force"):
         prepare(tmp_path, force=False)
-    (tmp_path / "attack" / "old").mkdir(parents=True)
+    with pytest.raises(MediaError, match=r"own\.mp4"):
+        prepare(tmp_path, force=True, sources=[own])
+    assert own.exists()
     prepare(tmp_path, force=True)
     assert not (tmp_path / "attack" / "old").exists()
     assert (tmp_path / "mine.txt").read_text() == "x"
