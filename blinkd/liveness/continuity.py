@@ -26,6 +26,7 @@ LOOP_S = 0.5  # so long a piece must come again
 LOOP_FRAMES = 6
 LOOP_RATIO = 5.0  # the piece must move so many times more than it differs from its first showing
 LOOP_MOTION = 1.5  # and by so many grey levels at least (mean over the face's thumbnail)
+SUSPECT_FRAMES, SUSPECT_MOTION, SUSPECT_RATIO = 3, 0.6, 3.0  # a loop is suspected sooner than it is found
 LOOP_MATCH = 1.2  # grey levels within which two thumbnails may be the same moment: recompression leaves less
 FACE_THUMB = (16, 12)  # width, height; so small that a sensor's noise averages out
 
@@ -68,14 +69,16 @@ class ContinuityWatch:
     def finding(self) -> Finding:
         """`deny` once the picture has frozen, looped or been cut several times, `doubt` where every other frame is a repeat.
 
-        Else `open`, for a film is continuous too.
+        `unsure` while the present frame repeats the last one or a piece of the past seems to come again; else `open`, for a film is
+        continuous too.
         """
         for cue, seen in (("frozen", self._frozen), ("loop", self._loop.found), ("cut", self._cuts >= CUTS)):
             if seen:
                 return Finding(cue, "deny", None)
         if self._frames >= REPEATED_OF and self._repeats >= REPEATED_SHARE * self._frames:
             return Finding("repeats", "doubt", self._repeats / self._frames)
-        return Finding("continuity", "open", None)
+        waiting = self._still_since is not None or self._loop.suspected
+        return Finding("continuity", "unsure" if waiting else "open", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,21 @@ class _Run:
 
 
 class _LoopFinder:
-    """Looks for a piece of the past that comes again, frame by frame at one lag."""
+    """Looks for a piece of the past that comes again, frame by frame at one lag, or backwards, about one moment."""
 
     def __init__(self) -> None:
         self._times = np.full(LOOP_MEMORY, -np.inf)
         self._thumbs = np.zeros((LOOP_MEMORY, FACE_THUMB[0] * FACE_THUMB[1]), np.float32)
         self._count = 0
-        self._runs: dict[int, _Run] = {}  # by lag in frames
+        self._runs: dict[tuple[str, int], _Run] = {}  # by lag in frames, or by the sum of both frames' numbers
         self.found = False
+
+    @property
+    def suspected(self) -> bool:
+        """Whether a piece that moves seems to be coming again."""
+        return any(
+            run.frames >= SUSPECT_FRAMES and run.motion >= max(SUSPECT_MOTION, SUSPECT_RATIO * run.worst) for run in self._runs.values()
+        )
 
     def observe(self, t: float, thumb: Thumb) -> None:
         if self.found:
@@ -110,21 +120,22 @@ class _LoopFinder:
     def _compare(self, t: float, thumb: Thumb) -> None:
         held = min(self._count, LOOP_MEMORY)
         differs = np.abs(self._thumbs[:held] - thumb).mean(axis=1)
-        runs: dict[int, _Run] = {}
+        runs: dict[tuple[str, int], _Run] = {}
         for row in np.flatnonzero((differs < LOOP_MATCH) & (self._times[:held] <= t - LOOP_LAG_S)):
             lag = (self._count - int(row)) % LOOP_MEMORY
-            known = self._runs.get(lag, _Run(0, t, 0.0, thumb, 0.0))
-            run = _Run(
-                known.frames + 1,
-                known.began,
-                max(known.worst, float(differs[row])),
-                known.first,
-                max(known.motion, float(np.abs(thumb - known.first).mean())),
-            )
-            runs[lag] = run
-            if run.frames >= LOOP_FRAMES and t - run.began >= LOOP_S and run.motion >= max(LOOP_MOTION, LOOP_RATIO * run.worst):
-                self.found = True
+            number = self._count - (lag or LOOP_MEMORY)  # of the frame that is like the present one
+            for way in (("again", lag), ("backwards", self._count + number)):
+                run = self._longer(way, t, thumb, float(differs[row]))
+                runs[way] = run
+                if run.frames >= LOOP_FRAMES and t - run.began >= LOOP_S and run.motion >= max(LOOP_MOTION, LOOP_RATIO * run.worst):
+                    self.found = True
         self._runs = runs
+
+    def _longer(self, way: tuple[str, int], t: float, thumb: Thumb, difference: float) -> _Run:
+        """The run of that way with one more frame."""
+        known = self._runs.get(way, _Run(0, t, 0.0, thumb, 0.0))
+        motion = max(known.motion, float(np.abs(thumb - known.first).mean()))
+        return _Run(known.frames + 1, known.began, max(known.worst, difference), known.first, motion)
 
 
 def face_thumb(image: Image, face: Face) -> Thumb:

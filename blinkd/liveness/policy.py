@@ -33,7 +33,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "fast",
             motion_counts=False,
-            waits_for=("texture", "bezel"),
+            waits_for=("continuity", "texture", "bezel"),
             on_doubt=0,
             always=0,
             stops="prints, photos on a screen, and replays that the passive cues see through; no challenge, so doubt lets pass",
@@ -41,7 +41,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "standard",
             motion_counts=True,
-            waits_for=("texture", "bezel", "depth"),
+            waits_for=("continuity", "texture", "bezel", "depth"),
             on_doubt=2,
             always=0,
             stops="as fast, and whatever a passive cue only doubts unless two random steps are followed",
@@ -49,7 +49,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "strict",
             motion_counts=True,
-            waits_for=("texture", "bezel", "depth"),
+            waits_for=("continuity", "texture", "bezel", "depth"),
             on_doubt=3,
             always=3,
             stops="as standard, and every recording made before the steps were drawn, however good its picture",
@@ -70,7 +70,7 @@ def decide(policy: Policy, blinks: int, findings: tuple[Finding, ...], *, challe
     if "deny" in verdicts.values():
         return "denied"
     if challenge_passed:  # who has turned the head is no stiff plane any more
-        return "wait" if verdicts.get("depth") in ("unsure", "doubt") else "live"
+        return "wait" if verdicts.get("depth") in ("unsure", "doubt") or verdicts.get("continuity") == "unsure" else "live"
     solid = verdicts.get("depth") == "clear"
     alive = blinks > 0 or (policy.motion_counts and solid)
     waits = [cue for cue, verdict in verdicts.items() if verdict == "unsure" and cue in policy.waits_for]

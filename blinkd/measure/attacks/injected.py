@@ -8,7 +8,7 @@ from blinkd.capture.frame import Image
 from blinkd.measure.attacks.camera import Camera, to_light
 from blinkd.measure.attacks.footage import Footage, Order
 from blinkd.measure.attacks.photos import photo_moved
-from blinkd.measure.attacks.playback import Shot, play, start_before_blink
+from blinkd.measure.attacks.playback import Shot, just_before_blink, play
 from blinkd.measure.attacks.sources import BlinkSpan, LiveClip
 from blinkd.measure.attacks.swaps import FRAME, NATIVE_NOISE, live_crop
 from blinkd.measure.attacks.warp import eye_masks
@@ -16,14 +16,14 @@ from blinkd.measure.attacks.warp import eye_masks
 FIRST_BLACK_S, BLACK_EVERY_S = 1.3, 1.6  # a terminal needs some open eyes before a closing counts
 BLACK_S = (0.08, 0.2)  # how long one fake closing lasts
 DARK_SHARE = 0.12  # of its grey level that a nearly black frame keeps
-LOOP_MARGIN_S = 0.45  # of open eyes kept before and after the blink in a loop
+LOOP_MARGIN_S = 0.6  # of open eyes after the blink in a loop
 SEAM_FRAMES = 5  # over which the end of a loop is faded into its beginning
 STALL_S = (0.25, 0.6)
 
 
 def frozen_frame(order: Order) -> Footage:
-    """A live clip that freezes after its blink, to the last bit or under fresh noise, or a single frame under noise all the time."""
-    kind = order.kind(("after_blink", "after_blink_noise", "all_noise", "freeze_and_resume"))
+    """A live clip that freezes as soon as its blink is over, or before it under fresh noise, or a single frame under noise all the time."""
+    kind = order.kind(("after_blink", "before_blink_noise", "all_noise", "freeze_and_resume"))
     clip, start, span = _chosen(order)
     fps = round(clip.fps)
     return Footage(_frozen(order, kind, clip, start, span, fps), fps, kind, (clip.path,), {})
@@ -34,9 +34,8 @@ def looped_frames(order: Order) -> Footage:
     kind = order.kind(("jump", "back_and_forth", "soft_seam"))
     clip, _, span = _chosen(order)
     fps = round(clip.fps)
-    margin = round(LOOP_MARGIN_S * fps)
-    first = max(0, span.before - margin)
-    length = min(len(clip.faces), span.after + margin) - first
+    first = span.before  # the blink comes first: a terminal has not seen the eyes open yet, so that only the repeated one can count
+    length = min(len(clip.faces), span.after + round(LOOP_MARGIN_S * fps)) - first
     fade = min(SEAM_FRAMES, length // 3)
     period = {"jump": length, "back_and_forth": 2 * length - 2, "soft_seam": length - fade}[kind]
     return Footage(_looped(order, kind, clip, first, length, fps, fade), fps, kind, (clip.path,), {"period_frames": period})
@@ -66,8 +65,8 @@ def repeated_frames(order: Order) -> Footage:
 
 def _chosen(order: Order) -> tuple[LiveClip, int, BlinkSpan]:
     clip = order.clip()
-    start = start_before_blink(clip, order.chance, order.seconds)
-    return clip, start, next((one for one in clip.blinks if one.before >= start), clip.blinks[0])
+    start, span = just_before_blink(clip, order)
+    return clip, start, span
 
 
 def _shots(clip: LiveClip, start: int, count: int) -> Iterator[Shot]:
@@ -77,7 +76,8 @@ def _shots(clip: LiveClip, start: int, count: int) -> Iterator[Shot]:
 def _frozen(order: Order, kind: str, clip: LiveClip, start: int, span: BlinkSpan, fps: int) -> Iterator[Image]:
     camera = Camera(NATIVE_NOISE, FRAME, fps, order.chance)
     count = round(order.seconds * fps)
-    last = 0 if kind == "all_noise" else span.after - start + round(0.3 * fps)
+    # what was shown live must not be enough to be let in: that would be no attack yet
+    last = {"all_noise": 0, "before_blink_noise": max(1, span.before - start - 1)}.get(kind, span.after - start + 1)
     resume = last + round(1.2 * fps) if kind == "freeze_and_resume" else count
     held: Image | None = None
     for number, shot in enumerate(_shots(clip, start, count)):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blinkd.capture.frame import Image
+from blinkd.measure.attacks.footage import Order
 from blinkd.measure.attacks.motion import Chance
 from blinkd.measure.attacks.sources import BlinkSpan, LiveClip, frames_of
 from blinkd.vision.face import Face
@@ -15,6 +16,7 @@ from blinkd.vision.face import Face
 MOST_KEPT = 100  # frames of a short run that are kept to play it back and forth; about 90 MB at 640 x 480
 WIDEST_SHARE = 0.78  # of the picture's width that a face takes
 LEAD_S = 1.3  # seconds of open eyes before the first blink shown, which a terminal needs to learn the open level
+SHORT_LEAD_S = 0.35  # and of open eyes where the live part shall decide nothing by itself
 OPEN_SHARE = 0.6  # of the clip's usual eye aspect ratio that counts as open
 
 
@@ -91,6 +93,13 @@ def start_before_blink(clip: LiveClip, chance: Chance, seconds: float) -> int:
 
     fitting = [span for span in clip.blinks if suits(span)] or list(clip.blinks[:1])
     return max(0, fitting[int(chance.integers(len(fitting)))].before - lead)
+
+
+def just_before_blink(clip: LiveClip, order: Order) -> tuple[int, BlinkSpan]:
+    """A blink of the clip, and a frame so shortly before it that the live part before and in it is too short to be let in by itself."""
+    wanted = start_before_blink(clip, order.chance, order.seconds)
+    span = next((one for one in clip.blinks if one.before >= wanted), clip.blinks[0])
+    return max(0, span.before - round(SHORT_LEAD_S * clip.fps)), span
 
 
 def play(clip: LiveClip, start: int, count: int, crop: Crop) -> Iterator[Shot]:

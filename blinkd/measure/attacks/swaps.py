@@ -12,7 +12,7 @@ from blinkd.measure.attacks.camera import Camera, Light, Sensor, to_light
 from blinkd.measure.attacks.footage import Footage, Order
 from blinkd.measure.attacks.geometry import Matrix
 from blinkd.measure.attacks.motion import hand
-from blinkd.measure.attacks.playback import Crop, Shot, head_crop, play, start_before_blink
+from blinkd.measure.attacks.playback import Crop, Shot, head_crop, just_before_blink, play
 from blinkd.measure.attacks.props import PrintLook
 from blinkd.measure.attacks.sources import BlinkSpan, LiveClip, Portrait, frames_of, same_person
 from blinkd.measure.attacks.stage import lay
@@ -21,7 +21,7 @@ from blinkd.vision.face import LEFT_EYE_CONTOUR, MOUTH_LEFT, MOUTH_RIGHT, NOSE_A
 
 FRAME = (640, 480)  # width and height in pixels of injected and swapped clips
 FACE_SHARE = 0.45  # of the frame's height that a live face has
-PUSHED_IN_S = 0.25  # a print that is pushed before the face takes so long
+PUSHED_IN_S = 0.1  # a print that is pushed before the face while it blinks takes so long
 NATIVE_NOISE = Sensor(0.3, 1.2, 0.0, 0.0, fixed=True)  # what our camera adds to a clip that a camera has already taken
 
 
@@ -42,8 +42,7 @@ def cut_and_swap(order: Order) -> Footage:
     kind = order.kind(("blink_then_photo", "photo_then_blink", "photo_but_for_blink", "blink_then_pushed_photo", "blink_then_clip"))
     clip = order.clip()
     fps = round(clip.fps)
-    start = start_before_blink(clip, order.chance, order.seconds)
-    span = next((one for one in clip.blinks if one.before >= start), clip.blinks[0])
+    start, span = just_before_blink(clip, order)
     if kind == "blink_then_clip":
         others = [one for one in order.stock.clips if not same_person(one.embedding, clip.embedding)]
         if others:
@@ -64,12 +63,13 @@ def _with_photo(order: Order, kind: str, clip: LiveClip, start: int, span: Blink
     onto = _onto(portrait, first, print_)
     sway = hand(chance, 1.0, 0.6)
     pixels_per_m = float(chance.uniform(900, 1300))  # of a hand's movement at that distance
-    margin = round(0.12 * fps)
+    margin = 0  # the live person goes with the blink: a moment longer, and it would be that person who is let in
+    pushed = round(PUSHED_IN_S * fps)
     for number, shot in enumerate(play(clip, start, count, crop)):
         photo = {
             "blink_then_photo": shot.index > span.after + margin or number > span.after - start + margin,
-            "blink_then_pushed_photo": number > span.after - start + margin,
-            "photo_then_blink": shot.index < span.before - margin and number < span.before - start - margin,
+            "blink_then_pushed_photo": number > span.after - start - pushed,
+            "photo_then_blink": not span.before - round(0.2 * fps) <= start + number <= span.after,
             "photo_but_for_blink": not span.before - 1 <= start + number <= span.after + 1,
         }[kind]
         canvas = to_light(shot.image)
@@ -77,7 +77,7 @@ def _with_photo(order: Order, kind: str, clip: LiveClip, start: int, span: Blink
             move = sway.at(number / fps) * pixels_per_m
             down = 0.0
             if kind == "blink_then_pushed_photo":
-                since = (number - (span.after - start + margin)) / fps
+                since = (number - (span.after - start - pushed)) / fps
                 down = FRAME[1] * 1.2 * max(0.0, 1 - since / PUSHED_IN_S)
             lay(canvas, print_, np.array([[1, 0, move[0]], [0, 1, move[1] + down], [0, 0, 1.0]]) @ onto)
         yield camera.shoot(canvas, number / fps)
@@ -87,7 +87,7 @@ def _clip_after(order: Order, clip: LiveClip, start: int, span: BlinkSpan, other
     """One clip until its blink is over, then another person's, its face laid where the first one's was."""
     camera = Camera(NATIVE_NOISE, FRAME, fps, order.chance)
     crop = live_crop(clip)
-    before = span.after - start + round(0.12 * fps)
+    before = span.after - start + 1
     last: Shot | None = None
     number = 0
     for shot in play(clip, start, before, crop):

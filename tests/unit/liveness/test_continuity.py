@@ -64,6 +64,17 @@ def test_a_piece_that_comes_again_is_a_loop_even_with_fresh_noise(noise: float) 
     assert (continuity.finding().cue, continuity.finding().verdict) == ("loop", "deny")
 
 
+def test_a_piece_that_comes_again_backwards_is_a_loop_too() -> None:
+    piece = [0.4 * n + 0.01 * n * n for n in range(20)]
+    continuity, _ = watch([scene(phase, n) for n, phase in enumerate([*piece, *piece[-2::-1]])])
+    assert (continuity.finding().cue, continuity.finding().verdict) == ("loop", "deny")
+
+
+def test_nothing_is_decided_while_a_frame_is_a_repeat() -> None:
+    continuity, _ = watch([scene(0.31 * n + 0.002 * n * n, n) for n in range(20)] + [scene(0.31 * 19 + 0.002 * 19 * 19, 19)] * 2)
+    assert (continuity.finding().cue, continuity.finding().verdict) == ("continuity", "unsure")
+
+
 def test_a_black_frame_breaks_the_evidence_and_several_are_denied() -> None:
     black = np.zeros((240, 320, 3), np.uint8)
     images = [scene(0.3 * n + 0.002 * n * n, n) for n in range(60)]
