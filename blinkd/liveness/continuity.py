@@ -1,6 +1,6 @@
 """Continuity of the picture itself: no cut, no freeze, no loop. A camera never delivers any of them; an injected recording may.
 
-Works on a thumbnail of the whole frame and one of the face: a fraction of a millisecond a frame.
+Works on a thumbnail of the whole frame, so small that a sensor's noise averages out: a fraction of a millisecond a frame.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from blinkd.capture.frame import Image
 from blinkd.liveness.finding import Finding
-from blinkd.vision.face import Face
 
-THUMB = (32, 24)  # width, height of the whole frame's thumbnail
+THUMB = (32, 24)  # width, height of the thumbnails
 BLACK, LIT = 10.0, 25.0  # mean grey of a black frame, and of a scene that has light
 CUT_LEVELS = 40.0  # mean change of the thumbnail between two frames that no person before the camera makes
 CUTS = 3  # so many in one visit are no accident: the first two only break the evidence
@@ -25,10 +24,10 @@ LOOP_LAG_S = 0.4  # a repeat nearer than that is no loop but a still face
 LOOP_S = 0.5  # so long a piece must come again
 LOOP_FRAMES = 6
 LOOP_RATIO = 5.0  # the piece must move so many times more than it differs from its first showing
-LOOP_MOTION = 1.5  # and by so many grey levels at least (mean over the face's thumbnail)
-SUSPECT_FRAMES, SUSPECT_MOTION, SUSPECT_RATIO = 3, 0.6, 3.0  # a loop is suspected sooner than it is found
-LOOP_MATCH = 1.2  # grey levels within which two thumbnails may be the same moment: recompression leaves less
-FACE_THUMB = (16, 12)  # width, height; so small that a sensor's noise averages out
+LOOP_MOTION = 0.4  # and by so many grey levels at least (mean over the thumbnail; a moving head is about one)
+SUSPECT_FRAMES, SUSPECT_MOTION, SUSPECT_RATIO = 3, 0.15, 3.0  # a loop is suspected sooner than it is found
+SUSPECT_HOLD_S = 0.5  # and for so long after its last sign: where a loop turns round nothing matches for a moment
+LOOP_MATCH = 0.6  # grey levels within which two thumbnails may be the same moment: noise and recompression leave less
 
 Thumb = npt.NDArray[np.float32]
 
@@ -45,7 +44,7 @@ class ContinuityWatch:
         self._frozen = False
         self._loop = _LoopFinder()
 
-    def observe(self, t: float, image: Image, face: Face | None) -> bool:
+    def observe(self, t: float, image: Image) -> bool:
         """Take one frame, uint8 (H, W, 3) BGR. Returns whether it is cut off from the one before: evidence must not span it."""
         sample = image[::4, ::4]
         self._frames += 1
@@ -57,8 +56,7 @@ class ContinuityWatch:
         self._sample, self._still_since = sample.copy(), None
         thumb = cv2.resize(cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY), THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._before = self._before, thumb
-        if face is not None:
-            self._loop.observe(t, face_thumb(image, face))
+        self._loop.observe(t, thumb.ravel())
         if before is None:
             return False
         went_black = float(thumb.mean()) < BLACK and float(before.mean()) > LIT
@@ -97,17 +95,12 @@ class _LoopFinder:
 
     def __init__(self) -> None:
         self._times = np.full(LOOP_MEMORY, -np.inf)
-        self._thumbs = np.zeros((LOOP_MEMORY, FACE_THUMB[0] * FACE_THUMB[1]), np.float32)
+        self._thumbs = np.zeros((LOOP_MEMORY, THUMB[0] * THUMB[1]), np.float32)
         self._count = 0
         self._runs: dict[tuple[str, int], _Run] = {}  # by lag in frames, or by the sum of both frames' numbers
+        self._suspected_at = -np.inf
+        self.suspected = False  # a piece that moves seems to be coming again
         self.found = False
-
-    @property
-    def suspected(self) -> bool:
-        """Whether a piece that moves seems to be coming again."""
-        return any(
-            run.frames >= SUSPECT_FRAMES and run.motion >= max(SUSPECT_MOTION, SUSPECT_RATIO * run.worst) for run in self._runs.values()
-        )
 
     def observe(self, t: float, thumb: Thumb) -> None:
         if self.found:
@@ -130,19 +123,12 @@ class _LoopFinder:
                 if run.frames >= LOOP_FRAMES and t - run.began >= LOOP_S and run.motion >= max(LOOP_MOTION, LOOP_RATIO * run.worst):
                     self.found = True
         self._runs = runs
+        if any(run.frames >= SUSPECT_FRAMES and run.motion >= max(SUSPECT_MOTION, SUSPECT_RATIO * run.worst) for run in runs.values()):
+            self._suspected_at = t
+        self.suspected = t - self._suspected_at < SUSPECT_HOLD_S
 
     def _longer(self, way: tuple[str, int], t: float, thumb: Thumb, difference: float) -> _Run:
         """The run of that way with one more frame."""
         known = self._runs.get(way, _Run(0, t, 0.0, thumb, 0.0))
         motion = max(known.motion, float(np.abs(thumb - known.first).mean()))
         return _Run(known.frames + 1, known.began, max(known.worst, difference), known.first, motion)
-
-
-def face_thumb(image: Image, face: Face) -> Thumb:
-    """The face's box in grey, shrunk to the thumbnail's size; float32 (192,). Not aligned: in a loop the place comes again too."""
-    height, width = image.shape[:2]
-    x, y, w, h = face.bbox
-    left, top = int(np.clip(x, 0, width - 2)), int(np.clip(y, 0, height - 2))
-    right, bottom = int(np.clip(x + w, left + 1, width)), int(np.clip(y + h, top + 1, height))
-    grey = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
-    return np.asarray(cv2.resize(grey, FACE_THUMB, interpolation=cv2.INTER_AREA), np.float32).ravel()

@@ -123,7 +123,7 @@ def stages(
 
     def watched() -> None:
         t = now()
-        continuity.observe(t, live[int(t * settings.camera.fps) % len(live)], face)
+        continuity.observe(t, live[int(t * settings.camera.fps) % len(live)])
 
     def compared() -> None:
         depth.observe(KEY_EVERY_S * next(clock), face)  # every call is one that compares

@@ -99,7 +99,7 @@ class SessionMachine:
             if not self._welcome(t, face, tracking.track):
                 return events
             visit = self._begin(t, tracking.track, events)
-        cut = visit.continuity.observe(t, frame.image, face)
+        cut = visit.continuity.observe(t, frame.image)
         if face is None:
             if (t - visit.seen) * 1000 > self._settings.session.lost_ms:
                 self._give_up(visit, t, events)

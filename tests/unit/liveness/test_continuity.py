@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 
 from blinkd.liveness.continuity import ContinuityWatch
-from blinkd.vision.face import Face
-from tests.unit.liveness.faces import face
 
 FPS = 15.0
 RNG = np.random.default_rng(5)
@@ -19,14 +17,9 @@ def scene(phase: float, seed: int, noise: float = 2.0) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def shown() -> Face:
-    known = face()
-    return Face((20.0, 20.0, 200.0, 200.0), 1.0, known.landmarks)
-
-
 def watch(images: list[np.ndarray]) -> tuple[ContinuityWatch, int]:
     continuity = ContinuityWatch()
-    cuts = sum(continuity.observe(number / FPS, image, shown()) for number, image in enumerate(images))
+    cuts = sum(continuity.observe(number / FPS, image) for number, image in enumerate(images))
     return continuity, cuts
 
 
