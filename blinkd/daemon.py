@@ -66,9 +66,9 @@ class Parts:
 
     @cached_property
     def model_id(self) -> str:
-        """What `embedder.model_id` will say, without loading the network."""
+        """What `embedder.model_id` will say, without loading the network. Raises ModelError for a name that is not in the manifest."""
         vision = self.settings.vision
-        name = self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder
+        name = self.manifest.entry(self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder).name
         return SIMULATED_PREFIX + name if vision.precision == "simulated" else name
 
     @cached_property
