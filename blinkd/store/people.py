@@ -99,8 +99,7 @@ class PeopleRepository:
         now = _now()
         with self._guard():
             self.get(person_id)
-            replaced = self._shelf.erase(person_id)
-            self._shelf.put(person_id, templates, now)
+            replaced = self._shelf.replace(person_id, templates, now)
             self._record("refreshed", person_id, now, len(templates), replaced, grounds)
         self._forget()
         return self.get(person_id)
