@@ -24,9 +24,13 @@ from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Matcher
 from blinkd.identity.register import Register
 from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule
-from blinkd.liveness.evidence import Networks
+from blinkd.liveness.bezel import BezelFinder
+from blinkd.liveness.evidence import Eyes
 from blinkd.liveness.texture import TextureModel
+from blinkd.models.choice import Choice, choose, choose_precision
 from blinkd.models.manifest import SIMULATED_PREFIX, Manifest, default_models_dir
+from blinkd.models.processor import read_processor
+from blinkd.models.speeds import Machine, Speeds, fitting_speeds
 from blinkd.session.events import Event
 from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
@@ -51,8 +55,10 @@ FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whethe
 class Parts:
     """The parts of one process, each built when first asked for: `people list` loads no network."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, gallery: bool = False) -> None:
+        """Build nothing yet; gallery: whether they serve the people of the state folder, whose number has a say in the choice of the model."""
         self.settings = settings
+        self._gallery = gallery
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -60,14 +66,41 @@ class Parts:
         return Manifest.load(self.settings.models_dir or default_models_dir())
 
     @cached_property
+    def choice(self) -> Choice | None:
+        """What `vision.embedder = "auto"` takes for the people of the state folder, and why; None where no gallery is served, or a model is named.
+
+        Templates of different models never mix, so only a model is eligible for which everybody is enrolled.
+        """
+        vision = self.settings.vision
+        if not self._gallery or vision.embedder != "auto" or vision.precision == "simulated":
+            return None
+        with self.open_store(read_only=True) as store:
+            complete, templates = store.people.models_complete(), sum(person.templates for person in store.people.all())
+        default = self.manifest.default_embedder
+        if complete and default not in complete:
+            name = next(name for name in self.manifest.models if name in complete)
+            precision, why = choose_precision(self.manifest, name, self.speeds, read_processor())
+            return Choice(name, precision, f"everybody is enrolled for {name} and not for {default}; {precision}: {why}")
+        needed = self.settings.identity.fpir / templates if templates else None
+        return choose(self.manifest, self.speeds, needed, vision.visit_budget_ms, complete, read_processor())
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """What `models bench` found on this machine; empty when it never ran or something has changed since."""
+        machine = Machine.at_hand(read_processor(), self.settings.vision.threads)
+        return fitting_speeds(self.settings.state_dir, self.manifest, machine)
+
+    @cached_property
     def embedder(self) -> Embedder:
-        """The embedder that the settings ask for."""
-        return open_embedder(self.manifest, self.settings.vision)
+        """The embedder that the settings ask for, or that is best for the gallery."""
+        return open_embedder(self.manifest, self.settings.vision, self.speeds, None if self.choice is None else self.choice.name)
 
     @cached_property
     def model_id(self) -> str:
         """What `embedder.model_id` will say, without loading the network. Raises ModelError for a name that is not in the manifest."""
         vision = self.settings.vision
+        if self.choice is not None:
+            return self.choice.name
         name = self.manifest.entry(self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder).name
         return SIMULATED_PREFIX + name if vision.precision == "simulated" else name
 
@@ -84,7 +117,7 @@ class Parts:
             there = any(self.manifest.path(name, precision).exists() for precision in entry.files)
             if entry.kind == "embedder" and there and name != self.embedder.model_id:
                 # of its precisions any will do: their vectors may be compared
-                found.append(open_embedder(self.manifest, vision.model_copy(update={"embedder": name, "precision": "auto"})))
+                found.append(open_embedder(self.manifest, vision.model_copy(update={"embedder": name, "precision": "auto"}), self.speeds))
         return found
 
     @cached_property
@@ -98,9 +131,10 @@ class Parts:
         return FaceReader(self.embedder, self.settings.vision)
 
     @cached_property
-    def liveness_networks(self) -> Networks:
+    def eyes(self) -> Eyes:
         """What liveness looks with."""
-        return Networks(TextureModel(self.manifest, self.settings.vision.threads).look, self.analyser.blendshapes.eyes_closed)
+        texture = TextureModel(self.manifest, self.settings.vision.threads)
+        return Eyes(texture.look, BezelFinder().framed, self.analyser.blendshapes.eyes_closed)
 
     @cached_property
     def threshold_rule(self) -> ThresholdRule:
@@ -161,7 +195,7 @@ class Parts:
     def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
         chance = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  a replay must decide the same each time
-        machine = SessionMachine(self.settings, self.reader, self.liveness_networks, recogniser, desk, name_of, chance)
+        machine = SessionMachine(self.settings, self.reader, self.eyes, recogniser, desk, name_of, chance)
         return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(), machine)
 
 
@@ -174,7 +208,7 @@ class Daemon:
         if settings.liveness.policy == "none":
             raise ConfigError("liveness.policy is 'none', which lets a photo in; run refuses it: set it to standard")
         self._settings = settings
-        self._parts = Parts(settings)
+        self._parts = Parts(settings, gallery=True)
         self._trouble = ""  # the store's last complaint
 
     def run(self, stop: threading.Event) -> None:
@@ -185,6 +219,8 @@ class Daemon:
             embedder, gallery = self._parts.embedder, self._parts.gallery(store)
             terminal = self._parts.terminal(store, store, SystemClock(), gallery)
             log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, len(store.people.all()))
+            if self._parts.choice is not None:
+                log.info("model: %s", self._parts.choice.reason)
             capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
             with contextlib.closing(capture):
                 capture.start()

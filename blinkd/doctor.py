@@ -28,7 +28,7 @@ class Check:
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Yield the checks one by one; a check that fails never stops the others."""
-    parts = Parts(settings)
+    parts = Parts(settings, gallery=True)
     looks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("state", lambda: _state(settings)),
         ("store", lambda: _store(parts)),
@@ -81,6 +81,8 @@ def _models(parts: Parts) -> Check:
 def _embedder(parts: Parts) -> Check:
     embedder = parts.embedder
     detail = f"{embedder.model_id} ({embedder.precision}), {embedder.dimension}-D"
+    if parts.choice is not None:
+        detail += f"; auto: {parts.choice.reason}"
     if embedder.precision == "simulated":
         return Check("embedder", "fail", f"{detail}: recognises nobody", "set vision.precision to auto")
     return Check("embedder", "ok", detail, "")

@@ -109,8 +109,11 @@ class VisionSettings(Section):
     min_face_px: int = Field(48, ge=16, le=1000)  # width between the cheeks; below it an embedding says little
     min_quality: Fraction = 0.25  # of the quality score; a frame below it is not embedded in a session
     enrol_min_quality: Fraction = 0.35  # stricter, for a template is used for years
-    embedder: str = "auto"  # name in models/manifest.toml; auto: the manifest's default
-    precision: Literal["auto", "int8", "fp32", "simulated"] = "auto"  # auto: int8, then fp32; simulated must be asked for by name
+    embedder: str = "auto"  # name in models/manifest.toml; auto: the cheapest that the gallery's size allows
+    visit_budget_ms: Milliseconds = 400  # what five embeddings of a visit may cost under auto; nobody notices it in a visit of 2 s
+    precision: Literal["auto", "int8", "fp32", "simulated"] = (
+        "auto"  # auto: the faster one if its accuracy holds (models/choice.py); simulated must be asked for by name
+    )
     low_light: Literal["off", "gain", "clahe"] = (
         "gain"  # what to do with a dark crop; FACTS of the manifest: CLAHE costs accuracy, gain repairs
     )
@@ -124,7 +127,7 @@ class LivenessSettings(Section):
 
     policy: Literal["fast", "standard", "strict", "none"] = "standard"  # none is refused by `run` outside demo and tests
     texture_deny: Fraction = 0.4  # mean probability of a live face below which the texture model overrides everything
-    texture_doubt: Fraction = 0.65  # and below which it only doubts
+    texture_doubt: Fraction = 0.75  # and below which it only doubts
     passive_every_ms: Milliseconds = 150  # between looks of the passive cues: neighbouring frames tell nothing new
     step_s: Seconds = 6.0  # time for one step of a challenge: enough to read and to move, too little to prepare a recording
     ear_closed: float = Field(0.18, gt=0, lt=1)  # eye aspect ratio below which an eye is closed

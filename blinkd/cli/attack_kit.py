@@ -46,7 +46,7 @@ def kit(
     """Make attack clips (photos, replays, swaps, injections) from bona fide clips and pictures, laid out for `evaluate pad OUT`."""
     wanted = species_named(species or [])
     paths = find_sources(sources or [fetch_media()])
-    prepare(out, force)
+    prepare(out, force, paths)
     parts = Parts(context.obj)
     with Progress(console=notes(), transient=True) as bar:
 

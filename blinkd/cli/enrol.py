@@ -67,7 +67,7 @@ def enroll(
     if (add or refresh) and person_id is None:
         raise typer.BadParameter(f"{'--add' if add else '--refresh'} needs the --id of the person")
     settings: Settings = context.obj
-    parts = Parts(settings)
+    parts = Parts(settings, gallery=True)
     try:
         label, consent = clean_label(label), None if consent is None else clean_consent(consent)
         with parts.open_store() as store:
@@ -158,7 +158,7 @@ def import_(
     as_json: bool = JsonFlag,
 ) -> None:
     """Enrol many people; who is refused is listed with the reason, and the others are enrolled all the same."""
-    parts = Parts(context.obj)
+    parts = Parts(context.obj, gallery=True)
     consent = None if consent is None else clean_consent(consent)
     applicants = read_roster(roster)
     enrolled: list[dict[str, Any]] = []

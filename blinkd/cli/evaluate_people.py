@@ -41,6 +41,7 @@ def identify(
         typer.Option("--strangers", min=0, max=1, help="Share of the people who are not enrolled, beside those with too few pictures."),
     ] = 0.2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Chooses the strangers.")] = 42,
+    fused: Annotated[int, typer.Option("--fuse", min=1, max=20, help="Pictures of a person that make one probe.")] = 1,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw the detection error trade-off.")] = None,
     same: SameOption = None,
     as_json: bool = JsonFlag,
@@ -60,7 +61,7 @@ def identify(
         def progress(people: Iterable[Subject]) -> Iterator[Subject]:
             yield from bar.track(list(people), description="looking")
 
-        found = identification(roles, enrol, portraits, parts.matcher, progress)
+        found = identification(roles, enrol, portraits, parts.matcher, progress, fused)
     refused = [*collection.refused, *portraits.refused]
     _list_left_out(collection, refused)
     if found.point.templates == 0:

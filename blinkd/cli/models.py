@@ -103,29 +103,19 @@ def quantize(context: typer.Context, name: Name = None, as_json: Json = False) -
 @app.command()
 def bench(
     context: typer.Context,
-    name: Name = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One embedder; without it all that are here.")] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each form.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Time INT8 against FP32 on this machine, taking turns in one run."""
-    from blinkd.models.bench import time_forms  # noqa: PLC0415
+    """Time every embedder in INT8 and FP32 on this machine, taking turns in one run, and keep the verdict for `auto`."""
+    from blinkd.cli.speed import run_bench, show  # noqa: PLC0415
 
-    manifest = load_manifest(context)
-    chosen = name or manifest.default_embedder
     settings: Settings = context.obj
-    timings = time_forms(manifest, chosen, rounds, settings.vision.threads)
-    by_form = {timing.precision: timing for timing in timings}
-    ratio = by_form["fp32"].median_ms / by_form["int8"].median_ms if len(by_form) == 2 else None
+    report = run_bench(load_manifest(context), settings, name, rounds)
     if as_json:
-        forms = {t.precision: {"median_ms": round(t.median_ms, 3), "p95_ms": round(t.p95_ms, 3)} for t in timings}
-        value = {"model": chosen, "threads": settings.vision.threads, "rounds": rounds, "forms": forms}
-        print_json({**value, "fp32_over_int8": None if ratio is None else round(ratio, 3)})
-        return
-    for timing in timings:
-        console().print(f"{timing.precision}  median {timing.median_ms:6.2f} ms   p95 {timing.p95_ms:6.2f} ms")
-    if ratio is not None:
-        advice = "int8 is the faster one here" if ratio > 1 else "fp32 is the faster one here: set vision.precision = 'fp32'"
-        console().print(f"fp32 / int8 = {ratio:.2f}: {advice}")
+        print_json(report)
+    else:
+        show(report)
 
 
 @app.command("export-ort")
@@ -137,7 +127,7 @@ def export_ort(
     as_json: Json = False,
 ) -> None:
     """Write a network in onnxruntime's own format, optimised for this machine only."""
-    from blinkd.models.bench import export_ort as export  # noqa: PLC0415
+    from blinkd.models.export import export_ort as export  # noqa: PLC0415
 
     if precision not in ("int8", "fp32"):
         raise typer.BadParameter("must be int8 or fp32", param_hint="--precision")

@@ -30,7 +30,7 @@ def _as_json(person: Person) -> dict[str, Any]:
 @app.command("list")
 def list_(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """Everybody, by name, and who must be enrolled again because no template of theirs is of the model in force."""
-    parts = Parts(context.obj)
+    parts = Parts(context.obj, gallery=True)
     with parts.open_store(read_only=True) as store:
         people, lacking = store.people.all(), store.people.lacking(parts.model_id)
     if as_json:
@@ -49,7 +49,7 @@ def list_(context: typer.Context, as_json: bool = JsonFlag) -> None:
 @app.command("show")
 def show(context: typer.Context, person_id: PersonId, as_json: bool = JsonFlag) -> None:
     """One person: the views and labels of the templates, and each enrolment with consent and what was decided."""
-    parts = Parts(context.obj)
+    parts = Parts(context.obj, gallery=True)
     with parts.open_store(read_only=True) as store:
         person = _as_json(store.people.get(person_id))
         needs, moments = person_id in store.people.lacking(parts.model_id), store.people.moments(person_id)

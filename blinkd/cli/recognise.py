@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def identify(context: typer.Context, image: Picture, as_json: bool = JsonFlag) -> None:
     """Find every face in a picture and say who it is, largest face first; a picture without a face gives an empty list."""
     settings: Settings = context.obj
-    parts = Parts(settings)
+    parts = Parts(settings, gallery=True)
     picture = read_picture(image)
     with parts.open_store(read_only=True) as store:
         matcher = parts.matcher(parts.gallery(store))

@@ -39,7 +39,7 @@ def replay(
 ) -> None:
     """Print every event of every session in a recording. Without --record nothing is written and attendance begins empty."""
     settings: Settings = context.obj
-    parts = Parts(settings)
+    parts = Parts(settings, gallery=True)
     clock = ReplayClock(replay_start(settings, at, record=record))
     out = console()
 

@@ -13,12 +13,16 @@ __all__ = ["Bands", "Identity", "Matcher", "Verdict", "fuse", "identify"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The answer of a 1:N search. person_id is set for `match` and `uncertain` (the nearest person), None for `unknown`."""
+    """The answer of a 1:N search. person_id is set for `match` and `uncertain` (the nearest person), None for `unknown`.
+
+    similarity: of the nearest person; threshold and uncertain: the bands that it was judged by.
+    """
 
     verdict: Verdict
     person_id: str | None
     similarity: float
     threshold: float
+    uncertain: float
 
 
 class Matcher:
@@ -51,11 +55,11 @@ def identify(probe: Embedding, gallery: Gallery, bands: Bands, margin: float = 0
     """
     best, other = gallery.search(probe)
     if best is None:
-        return Identity("unknown", None, 0.0, bands.match)
+        return Identity("unknown", None, 0.0, bands.match, bands.uncertain)
     verdict = bands.verdict(best.similarity)
     if verdict == "match" and other is not None and best.similarity - other.similarity < margin:
         verdict = "uncertain"
-    return Identity(verdict, None if verdict == "unknown" else best.person_id, best.similarity, bands.match)
+    return Identity(verdict, None if verdict == "unknown" else best.person_id, best.similarity, bands.match, bands.uncertain)
 
 
 def fuse(embeddings: list[Embedding]) -> Embedding:

@@ -18,6 +18,8 @@ BLACK, LIT = 10.0, 25.0  # mean grey of a black frame, and of a scene that has l
 CUT_LEVELS = 40.0  # mean change of the thumbnail between two frames that no person before the camera makes
 CUTS = 3  # so many in one visit are no accident: the first two only break the evidence
 FROZEN_S = 0.5  # the same frame for so long: recordings with uneven frame rate repeat one or two, a stalled one more
+REPEATED_SHARE = 0.45  # of the frames that show nothing new at all: a camera has noise, uneven recordings repeat one frame in five
+REPEATED_OF = 12  # frames before that is said
 LOOP_MEMORY = 600  # frames of a visit that are remembered: twenty to forty seconds
 LOOP_LAG_S = 0.4  # a repeat nearer than that is no loop but a still face
 LOOP_S = 0.5  # so long a piece must come again
@@ -38,13 +40,16 @@ class ContinuityWatch:
         self._still_since: float | None = None
         self._sample: Image | None = None
         self._cuts = 0
+        self._frames = self._repeats = 0
         self._frozen = False
         self._loop = _LoopFinder()
 
     def observe(self, t: float, image: Image, face: Face | None) -> bool:
         """Take one frame, uint8 (H, W, 3) BGR. Returns whether it is cut off from the one before: evidence must not span it."""
         sample = image[::4, ::4]
+        self._frames += 1
         if self._sample is not None and np.array_equal(sample, self._sample):
+            self._repeats += 1
             self._still_since = t if self._still_since is None else self._still_since
             self._frozen = self._frozen or t - self._still_since >= FROZEN_S
             return False  # nothing new in it
@@ -61,10 +66,15 @@ class ContinuityWatch:
         return cut
 
     def finding(self) -> Finding:
-        """`deny` once the picture has frozen, looped or been cut several times; else `open`, for a film is continuous too."""
+        """`deny` once the picture has frozen, looped or been cut several times, `doubt` where every other frame is a repeat.
+
+        Else `open`, for a film is continuous too.
+        """
         for cue, seen in (("frozen", self._frozen), ("loop", self._loop.found), ("cut", self._cuts >= CUTS)):
             if seen:
                 return Finding(cue, "deny", None)
+        if self._frames >= REPEATED_OF and self._repeats >= REPEATED_SHARE * self._frames:
+            return Finding("repeats", "doubt", self._repeats / self._frames)
         return Finding("continuity", "open", None)
 
 

@@ -13,7 +13,7 @@ from blinkd.liveness.finding import Finding
 from blinkd.liveness.policy import POLICIES, Answer, decide
 from blinkd.liveness.screen import ScreenWatch
 from blinkd.liveness.steadiness import SHAKE_LIMIT, shake
-from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch
+from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch, view_of
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
 from blinkd.vision.face import Face
@@ -43,32 +43,34 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Networks:
-    """What liveness asks of networks."""
+class Eyes:
+    """What liveness asks of networks and finders, which are made once a process."""
 
     texture: Callable[[Image, Face], tuple[float, ...]]  # probabilities, 0..1, that the face in the frame is live, one a network
+    framed: Callable[[Image, Face], bool]  # whether the face lies within the edges of a thing that is held up
     eyes_closed: Callable[[Face], float]  # how far the eyes are closed, 0..1, by the blendshapes
 
 
 class LivenessJudge:
     """Collects cues along one unbroken track; a new track needs a new judge. The continuity of the picture outlives it: it is the visit's."""
 
-    def __init__(self, settings: LivenessSettings, networks: Networks, continuity: ContinuityWatch) -> None:
+    def __init__(self, settings: LivenessSettings, eyes: Eyes, continuity: ContinuityWatch) -> None:
         self._settings = settings
-        self._networks = networks
+        self._eyes = eyes
         self._continuity = continuity
-        self._blink = BlinkCounter(settings, networks.eyes_closed)
+        self._blink = BlinkCounter(settings, eyes.eyes_closed)
         self._turn = TurnDetector(settings)
         self._texture = TextureWatch(settings)
         self._depth = DepthWatch()
-        self._screen = ScreenWatch()
+        self._screen = ScreenWatch(eyes.framed)
         self._before: Face | None = None
         self._texture_at: float | None = None
         self._screen_at: float | None = None
+        self._pattern_at: float | None = None
         self._cues: list[Cue] = []
 
-    def observe(self, t: float, image: Image, face: Face) -> list[Cue]:
-        """Take one frame of the track, image uint8 (H, W, 3) BGR, t seconds; return the signs of life that it completed."""
+    def observe(self, t: float, image: Image, face: Face, crop: Image) -> list[Cue]:
+        """Take one frame of the track, image uint8 (H, W, 3) BGR with the face's aligned crop (112, 112, 3), t seconds; return the signs of life that it completed."""
         cues: list[Cue] = []
         if blink := self._blink.observe(t, face):
             count = sum(cue.kind == "blink" for cue in self._cues) + 1
@@ -79,6 +81,7 @@ class LivenessJudge:
         if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT:
             self._depth.observe(t, face)
         self._before = face
+        self._screen.observe_light(image, crop)
         self._look(t, image, face)
         return cues
 
@@ -104,10 +107,13 @@ class LivenessJudge:
             return
         if self._due(self._texture_at, t):
             self._texture_at = t
-            self._texture.observe(self._networks.texture(image, face))
+            self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
         elif self._due(self._screen_at, t):
             self._screen_at = t
             self._screen.observe(image, face)
+        elif self._due(self._pattern_at, t):
+            self._pattern_at = t
+            self._screen.observe_pattern(image)
 
     def _due(self, last: float | None, t: float) -> bool:
         return last is None or (t - last) * 1000 >= self._settings.passive_every_ms

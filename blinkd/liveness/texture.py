@@ -22,6 +22,8 @@ LIVE_CLASS = 1  # of the three outputs; the others are print and screen
 WINDOW = 12  # looks: the last two or three seconds
 FEWEST = 4  # looks before it says anything
 FAR_YAW_DEG = 30.0  # beyond it the networks were not trained
+NARROW_VIEW = 2.0  # the picture ends within so many times the face's box: what a screen's edge would show is out of sight,
+NARROW_DOUBT = 0.9  # so the networks must be surer of what they do see
 
 
 class TextureModel:
@@ -55,10 +57,12 @@ class TextureWatch:
         self._deny, self._doubt = settings.texture_deny, settings.texture_doubt
         self._recent: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
         self._sum, self._count = 0.0, 0
+        self._narrow = False
 
-    def observe(self, answers: tuple[float, ...]) -> None:
-        """Take one look's probabilities, one a network."""
+    def observe(self, answers: tuple[float, ...], view: float) -> None:
+        """Take one look's probabilities, one a network; view: how many times the face's box fits into the picture."""
         self._recent.append(answers)
+        self._narrow = view < NARROW_VIEW
         self._sum += float(np.mean(answers))
         self._count += 1
 
@@ -73,7 +77,13 @@ class TextureWatch:
         if value < self._deny:
             return Finding("texture", "deny", value)
         lone = float(np.median(self._recent, axis=0).min()) < self._deny
-        return Finding("texture", "doubt" if lone or value < self._doubt else "clear", value)
+        doubted = lone or value < (max(self._doubt, NARROW_DOUBT) if self._narrow else self._doubt)
+        return Finding("texture", "doubt" if doubted else "clear", value)
+
+
+def view_of(image: Image, face: Face) -> float:
+    """How many times the face's box fits into the picture, in the narrower direction."""
+    return float(min(image.shape[0] / max(face.bbox[3], 1.0), image.shape[1] / max(face.bbox[2], 1.0)))
 
 
 def cut_out(image: Image, bbox: tuple[float, float, float, float], scale: float) -> Image:

@@ -2,18 +2,23 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.capture.motion import MotionGate
 from blinkd.errors import MediaError
 from blinkd.identity.gallery import Gallery
+from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
-from blinkd.liveness.evidence import LivenessJudge, Networks
+from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
+from blinkd.liveness.evidence import Eyes
+from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import Settings
 from blinkd.vision.align import align
 from blinkd.vision.analysis import FaceAnalyser
@@ -21,6 +26,8 @@ from blinkd.vision.embedder import Embedder
 from blinkd.vision.quality import assess
 
 BENCH_SIZE = (640, 480)  # width, height in pixels at which every figure is stated
+EVERY_CUE = ("motion_ms", "track_ms", "signs_ms", "continuity_ms", "depth_ms", "texture_ms", "edges_ms", "crop_ms")
+"""What one frame would cost if every passive cue looked at it; in a session texture and edges take turns, a few times a second."""
 GALLERY_SIZES = (10_000, 100_000)
 WARM_UP = 5
 
@@ -81,12 +88,13 @@ def letterboxed(image: Image) -> Image:
 
 
 def stages(
-    image: Image, settings: Settings, analyser: FaceAnalyser, networks: Networks, embedders: dict[str, Embedder], repeats: int
+    image: Image, settings: Settings, analyser: FaceAnalyser, eyes: Eyes, embedders: dict[str, Embedder], repeats: int
 ) -> dict[str, Timing]:
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
-    Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks, blink, head turn), crop_ms
-    (alignment and quality), and embed_<precision>_ms for each embedder, measured in turn.
+    Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks), signs_ms (blink, head turn),
+    continuity_ms, depth_ms, texture_ms, edges_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
+    quality), and embed_<precision>_ms for each embedder, measured in turn.
     """
     gate = MotionGate(settings.motion)
     faces = analyser.faces(image)
@@ -95,13 +103,31 @@ def stages(
     crop = align(image, faces[0].points5)
     clock = iter(range(10**9))
 
-    tracker, judge = analyser.tracker(), LivenessJudge(settings.liveness, networks, ContinuityWatch())
+    tracker, face = analyser.tracker(), faces[0]
+    blink, turn = BlinkCounter(settings.liveness, eyes.eyes_closed), TurnDetector(settings.liveness)
+    continuity, depth = ContinuityWatch(), DepthWatch()
+    noise = np.random.default_rng(42).integers(0, 5, (8, *image.shape), dtype=np.uint8)
+    live = [np.asarray(cv2.add(image, grain), np.uint8) for grain in noise]  # no camera gives the same picture twice
+
+    def now() -> float:
+        return next(clock) / settings.camera.fps
 
     def tracked() -> None:
         number = next(clock)
-        tracking = tracker.update(Frame(image, number / settings.camera.fps, number))
-        if tracking.face is not None:
-            judge.observe(number / settings.camera.fps, image, tracking.face)
+        tracker.update(Frame(image, number / settings.camera.fps, number))
+
+    def signed() -> None:
+        t = now()
+        blink.observe(t, face)
+        turn.observe(t, face)
+
+    def watched() -> None:
+        t = now()
+        continuity.observe(t, live[int(t * settings.camera.fps) % len(live)], face)
+
+    def compared() -> None:
+        depth.observe(KEY_EVERY_S * next(clock), face)  # every call is one that compares
+        depth.finding()
 
     def detected() -> None:
         fresh = analyser.tracker()
@@ -118,6 +144,11 @@ def stages(
         "motion_ms": measure(gated, repeats),
         "detect_ms": measure(detected, repeats),
         "track_ms": measure(tracked, repeats),
+        "signs_ms": measure(signed, repeats),
+        "continuity_ms": measure(watched, repeats),
+        "depth_ms": measure(compared, repeats),
+        "texture_ms": measure(lambda: eyes.texture(image, face), repeats),
+        "edges_ms": measure(lambda: eyes.framed(image, face), repeats),
         "crop_ms": measure(cropped, repeats),
     }
     works: dict[str, Callable[[], object]] = {
@@ -138,9 +169,10 @@ class SearchFigures:
 
 
 def search_figures(dimension: int, repeats: int) -> SearchFigures:
-    """Time 1:N search over random galleries of the stated sizes, in turn with two plain ways of reading as many bytes.
+    """Time 1:N search over random galleries of the stated sizes, in turn with two plain ways of reading the same bytes once.
 
-    The yardstick is the faster of numpy's maximum of all floats and its bitwise or of all 64-bit words; each looks at every byte once.
+    The yardstick is the faster of numpy's maximum of all floats and its bitwise or of all 64-bit words, one thread as the search. All three
+    read the gallery's own memory, so that each finds as much of it in the processor's cache as the others do.
     """
     rng = np.random.default_rng(42)
     search, reading, ratio = {}, {}, {}
@@ -148,12 +180,12 @@ def search_figures(dimension: int, repeats: int) -> SearchFigures:
         vectors = rng.standard_normal((size, dimension), dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         gallery = Gallery(dimension, ((f"p{row}", vector) for row, vector in enumerate(vectors)))
-        floats = vectors.reshape(-1)
-        words = floats[: floats.size // 2 * 2].view(np.uint64)
+        floats = [block.reshape(-1) for block in gallery.blocks]
+        words = [block[: block.size // 2 * 2].view(np.uint64) for block in floats]
         works: dict[str, Callable[[], object]] = {
             "search": functools.partial(gallery.search, vectors[size // 2].copy()),
-            "maximum": functools.partial(np.max, floats),
-            "or": functools.partial(np.bitwise_or.reduce, words),
+            "maximum": functools.partial(_each, np.max, floats),
+            "or": functools.partial(_each, np.bitwise_or.reduce, words),
         }
         found = alternate(works, repeats)
         search[str(size)] = found["search"].p50
@@ -161,6 +193,11 @@ def search_figures(dimension: int, repeats: int) -> SearchFigures:
         reading[str(size)] = yardstick.p50
         ratio[str(size)] = round(found["search"].best / yardstick.best, 2)
     return SearchFigures(search, reading, ratio)
+
+
+def _each(reading: Callable[[Any], object], blocks: Sequence[npt.NDArray[Any]]) -> None:
+    for block in blocks:
+        reading(block)
 
 
 def resident_mb() -> float:

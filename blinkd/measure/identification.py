@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blinkd.identity.gallery import Gallery
-from blinkd.identity.matcher import Matcher
+from blinkd.identity.matcher import Matcher, fuse
 from blinkd.identity.thresholds import OperatingPoint
 from blinkd.measure.collection import Collection, Subject
 from blinkd.measure.intervals import Share
@@ -94,12 +94,13 @@ def cast_roles(collection: Collection, enrol: int, stranger_share: float, seed: 
 
 
 def identification(
-    roles: Roles, enrol: int, portraits: Portraits, matcher_of: Callable[[Gallery], Matcher], progress: Progress
+    roles: Roles, enrol: int, portraits: Portraits, matcher_of: Callable[[Gallery], Matcher], progress: Progress, fused: int = 1
 ) -> Identification:
     """Enrol the first `enrol` usable pictures of each person, then search for all others.
 
     matcher_of: recognition in a gallery, as the terminal does it; progress: wraps the people, twice, and yields them one by one. Somebody
-    of whom too few pictures are usable becomes a stranger. Memory is the gallery and one number a probe.
+    of whom too few pictures are usable becomes a stranger. fused: so many pictures of one person make one probe, as looks along a track
+    do at the door; what is left over is not used. Memory is the gallery and one number a probe.
     """
     gallery = Gallery(portraits.dimension)
     rest: list[Subject] = []
@@ -120,15 +121,23 @@ def identification(
         _stranger(embedding, gallery, matcher, probes)
     enrolled = {person.name for person in rest}
     for person in progress((*rest, *roles.strangers)):
-        for path in person.pictures:
-            probe = portraits.embed(path)
-            if probe is None:
-                continue
+        for probe in _probes(person, portraits, fused):
             if person.name in enrolled:
                 _mated(person.name, probe, gallery, matcher, probes)
             else:
                 _stranger(probe, gallery, matcher, probes)
     return _figures(len(rest), len(roles.strangers) + turned_people, matcher.point, probes)
+
+
+def _probes(person: Subject, portraits: Portraits, fused: int) -> Iterator[Embedding]:
+    held: list[Embedding] = []
+    for path in person.pictures:
+        embedding = portraits.embed(path)
+        if embedding is not None:
+            held.append(embedding)
+        if len(held) == fused:
+            yield fuse(held)
+            held = []
 
 
 def _first_usable(person: Subject, enrol: int, portraits: Portraits) -> tuple[list[Embedding], Subject]:

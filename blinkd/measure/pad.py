@@ -73,7 +73,7 @@ class Anyone:
 
     def identify(self, probe: Embedding) -> Identity:  # noqa: ARG002  a recogniser's
         """A match, whoever it is."""
-        return Identity("match", ANYONE, 1.0, 0.0)
+        return Identity("match", ANYONE, 1.0, 0.0, 0.0)
 
 
 def find_clips(folder: Path) -> tuple[list[Clip], list[Unusable]]:

@@ -1,70 +1,65 @@
-"""Times the forms of a network against each other, in one run and alternating, because a box that gets warm slows down."""
+"""Times the forms of embedders against each other, in one run and alternating, because a box that gets warm slows down."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from blinkd.errors import ModelError
 from blinkd.models.manifest import Manifest, Precision
-from blinkd.models.runtime import import_onnxruntime, open_session, session_options
+from blinkd.models.runtime import Session, open_session
 
 WARM_UP = 5
 TIMED: tuple[Precision, ...] = ("int8", "fp32")
+
+
+class Timer(Protocol):
+    """A clock in seconds that never goes back, as time.perf_counter."""
+
+    def __call__(self) -> float:
+        """Seconds since some moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Milliseconds for one crop: median and 95th percentile."""
 
+    model: str
     precision: Precision
     median_ms: float
     p95_ms: float
 
 
-def time_forms(manifest: Manifest, name: str, rounds: int, threads: int) -> list[Timing]:
-    """Time every INT8 and FP32 form that is there, `rounds` runs each, taking turns. Raises ModelError when none is there."""
-    entry = manifest.entry(name)
-    forms = [precision for precision in TIMED if precision in entry.files and manifest.path(name, precision).exists()]
-    if not forms:
-        raise ModelError(f"model '{name}' has no INT8 or FP32 file to time; run: blinkd models build {name}")
-    sessions = {}
-    for precision in forms:
-        model = manifest.verified(name, precision)
-        sessions[precision] = open_session(model.path, model.content, threads)
-    tensor = np.random.default_rng(0).uniform(-1, 1, (1, 3, 112, 112)).astype(np.float32)
-    spent: dict[Precision, list[float]] = {precision: [] for precision in forms}
+def time_forms(manifest: Manifest, names: Sequence[str], rounds: int, threads: int, timer: Timer = time.perf_counter) -> list[Timing]:
+    """Time every INT8 and FP32 form of the named embedders that is there, `rounds` runs each, taking turns.
+
+    Raises ModelError when a model is no embedder, a file is torn, or one of the models has no file.
+    """
+    sessions: dict[tuple[str, Precision], tuple[Session, npt.NDArray[np.float32]]] = {}
+    crop = np.random.default_rng(0).uniform(0, 255, (1, 3, 112, 112)).astype(np.float32)
+    for name in names:
+        entry = manifest.entry(name)
+        if entry.kind != "embedder":
+            raise ModelError(f"model '{name}' is a {entry.kind} network, no embedder; name one: blinkd models list")
+        forms = [precision for precision in TIMED if precision in entry.files and manifest.path(name, precision).exists()]
+        if not forms:
+            raise ModelError(f"model '{name}' has no INT8 or FP32 file to time; run: blinkd models build {name}")
+        tensor = ((crop - np.float32(entry.mean)) / np.float32(entry.scale)).astype(np.float32)
+        for precision in forms:
+            model = manifest.verified(name, precision)
+            sessions[name, precision] = open_session(model.path, model.content, threads), tensor
+    spent: dict[tuple[str, Precision], list[float]] = {form: [] for form in sessions}
     for turn in range(WARM_UP + rounds):
-        for precision, session in sessions.items():
+        for form, (session, tensor) in sessions.items():
             feed = {session.get_inputs()[0].name: tensor}
-            begun = time.perf_counter()
+            begun = timer()
             session.run(None, feed)
             if turn >= WARM_UP:
-                spent[precision].append((time.perf_counter() - begun) * 1000)
-    return [Timing(precision, _percentile(times, 50), _percentile(times, 95)) for precision, times in spent.items()]
-
-
-def export_ort(manifest: Manifest, name: str, precision: Precision, target: Path) -> None:
-    """Write onnxruntime's own format to `target`, optimised for this very machine; atomically. Raises ModelError.
-
-    It starts faster and needs no ONNX parser; it is worth nothing on another kind of processor or release of onnxruntime.
-    """
-    model = manifest.verified(name, precision)
-    if model.path.suffix != ".onnx":
-        raise ModelError(f"{model.path}: only .onnx networks can be exported; name one: blinkd models list")
-    try:
-        with tempfile.TemporaryDirectory(prefix="tmp-", dir=target.parent) as folder:
-            made = Path(folder) / target.name
-            options = session_options(threads=1)
-            options.optimized_model_filepath = str(made)
-            options.add_session_config_entry("session.save_model_format", "ORT")
-            import_onnxruntime().InferenceSession(model.content, options, providers=["CPUExecutionProvider"])
-            made.replace(target)
-    except OSError as error:
-        raise ModelError(f"{target}: cannot be written: {error.strerror}; name another place with --out") from error
+                spent[form].append((timer() - begun) * 1000)
+    return [Timing(name, precision, _percentile(times, 50), _percentile(times, 95)) for (name, precision), times in spent.items()]
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

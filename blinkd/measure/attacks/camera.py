@@ -26,13 +26,14 @@ class Sensor:
 
     blur_px: standard deviation of the lens' blur. noise: standard deviation in grey levels, the same at all levels since shot noise is
     so after a square-root transfer. drift: relative slow change of exposure. bands: relative pulsing of the room's lamps that the exposure
-    time does not average out.
+    time does not average out. fixed: no exposure control, for light that a camera has already exposed.
     """
 
     blur_px: float = 0.6
     noise: float = 1.6
     drift: float = 0.02
     bands: float = 0.0
+    fixed: bool = False
 
     @staticmethod
     def drawn(chance: Chance) -> "Sensor":
@@ -78,6 +79,8 @@ class Camera:
 
     def _expose(self, light: Light) -> float:
         """The gain for this frame: auto-exposure looks at the middle, coarsely, and follows with a lag."""
+        if self._sensor.fixed:
+            return 1.0
         h, w = light.shape[:2]
         middle = light[h // 5 : -h // 5 : 8, w // 5 : -w // 5 : 8]
         wanted = float(np.clip(EXPOSED_LEVEL / max(float(middle.mean()), 1e-4), *GAIN_LIMITS))

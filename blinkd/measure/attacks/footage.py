@@ -12,6 +12,7 @@ from blinkd.measure.attacks.sources import LiveClip, Portrait, Stock, same_perso
 
 Detail = str | int | float | bool
 T = TypeVar("T")
+SPACIOUS = 0.65  # of the picture's height that a face takes at most where there is room around it
 CAMERA_FPS = (15, 20, 24, 25, 30)
 
 
@@ -36,10 +37,11 @@ class Order:
             raise MediaError(f"no usable portrait{of} among the sources; add a picture of a person looking into the camera with --from")
         return fitting[int(self.chance.integers(len(fitting)))]
 
-    def clip(self, blinking: bool = True, unlike: LiveClip | None = None) -> LiveClip:
-        """A live clip by chance, longer ones rather. Raises MediaError when there is none."""
-        fitting = [one for one in self.stock.clips if one.blinks or not blinking]
-        fitting = [one for one in fitting if unlike is None or not same_person(one.embedding, unlike.embedding)]
+    def clip(self, spacious: bool = False) -> LiveClip:
+        """A clip of a person who blinks, by chance; spacious: one that shows more than a face, if there is one. Raises MediaError."""
+        fitting = [one for one in self.stock.clips if one.blinks]
+        if spacious:
+            fitting = [one for one in fitting if one.face_share < SPACIOUS] or fitting
         if not fitting:
             raise MediaError("no usable clip of a person who blinks among the sources; add a recording of some seconds with --from")
         return fitting[int(self.chance.integers(len(fitting)))]

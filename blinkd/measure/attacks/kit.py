@@ -11,10 +11,13 @@ import numpy as np
 
 from blinkd.errors import MediaError
 from blinkd.measure.attacks.animated import photo_animated_turn, photo_warped_blink
+from blinkd.measure.attacks.cutout import photo_cutout_eyes
 from blinkd.measure.attacks.footage import Detail, Maker, Order
+from blinkd.measure.attacks.injected import black_frames, frozen_frame, looped_frames, repeated_frames
 from blinkd.measure.attacks.photos import photo_bent, photo_moved, photo_still, photo_tilted, photo_zoomed
 from blinkd.measure.attacks.screens import replay_screen
 from blinkd.measure.attacks.sources import Refused, Stock
+from blinkd.measure.attacks.spoiled import replay_flicker, replay_glare, replay_lowres, replay_moire
 from blinkd.measure.attacks.swaps import cut_and_swap
 from blinkd.measure.attacks.writer import SUFFIX, write_clip
 
@@ -26,10 +29,19 @@ MAKERS: dict[str, Maker] = {
     "photo_tilted": photo_tilted,
     "photo_zoomed": photo_zoomed,
     "photo_bent": photo_bent,
+    "photo_cutout_eyes": photo_cutout_eyes,
     "photo_warped_blink": photo_warped_blink,
     "photo_animated_turn": photo_animated_turn,
     "replay_screen": replay_screen,
+    "replay_moire": replay_moire,
+    "replay_glare": replay_glare,
+    "replay_flicker": replay_flicker,
+    "replay_lowres": replay_lowres,
     "cut_and_swap": cut_and_swap,
+    "frozen_frame": frozen_frame,
+    "looped_frames": looped_frames,
+    "black_frames": black_frames,
+    "repeated_frames": repeated_frames,
 }
 
 
@@ -64,21 +76,35 @@ def species_named(names: Sequence[str]) -> list[str]:
     return [name for name in MAKERS if not names or name in names]
 
 
-def prepare(out: Path, force: bool) -> None:
-    """Make the kit's folder. Raises MediaError when it holds something and `force` is not given; of a kit, only its own parts go."""
+def prepare(out: Path, force: bool, sources: Iterable[Path] = ()) -> None:
+    """Make the kit's folder. Raises MediaError when it holds something, unless that is a kit and `force` is given: then its clips go.
+
+    A folder without the list that every kit has is never emptied, nor one in which a source lies.
+    """
     if out.exists() and not out.is_dir():
         raise MediaError(f"{out}: is a file; name a folder")
-    if out.exists() and any(out.iterdir()):
-        if not force:
-            raise MediaError(f"{out}: is not empty; name another folder, or replace the kit in it with --force")
-        for part in (out / BONAFIDE, out / ATTACK):
-            if part.is_dir():
-                shutil.rmtree(part)
     try:
+        if out.exists() and any(out.iterdir()):
+            _may_be_replaced(out, force, sources)
+            for part in (out / BONAFIDE, out / ATTACK):
+                if part.is_dir():
+                    shutil.rmtree(part)
         (out / BONAFIDE).mkdir(parents=True, exist_ok=True)
         (out / ATTACK).mkdir(exist_ok=True)
+        # from the beginning on, so that an interrupted kit can be replaced too
+        (out / INDEX).write_text('{"complete": false}\n', encoding="utf-8")
     except OSError as error:
-        raise MediaError(f"{out}: cannot be made: {error.strerror}; check the folder's owner and mode") from error
+        raise MediaError(f"{out}: cannot be made: {error.strerror}; check the folder's owner, mode and free space") from error
+
+
+def _may_be_replaced(out: Path, force: bool, sources: Iterable[Path]) -> None:
+    if not (out / INDEX).is_file():
+        raise MediaError(f"{out}: is not empty and holds no kit; name another folder")
+    if not force:
+        raise MediaError(f"{out}: is not empty; name another folder, or replace the kit in it with --force")
+    for source in sources:
+        if source.resolve().is_relative_to(out.resolve()):
+            raise MediaError(f"{source}: lies in {out}, which would be emptied; name another folder for the kit")
 
 
 def write_kit(
@@ -110,13 +136,17 @@ def write_kit(
         sources = tuple(source.name for source in footage.sources)
         made.append(Made(path, name, footage.kind, sources, footage.details, footage.fps, count, path.stat().st_size))
     kit = Kit(bonafide, tuple(made), tuple(refused))
-    (out / INDEX).write_text(json.dumps(described(kit, out, seed, seconds), indent=1) + "\n", encoding="utf-8")
+    try:
+        (out / INDEX).write_text(json.dumps(described(kit, out, seed, seconds), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MediaError(f"{out / INDEX}: cannot be written: {error.strerror}; free some space") from error
     return kit
 
 
 def described(kit: Kit, out: Path, seed: int, seconds: float) -> dict[str, object]:
     """The kit as JSON: how each clip was made."""
     return {
+        "complete": True,
         "seed": seed,
         "seconds": seconds,
         "bonafide": [str(path.relative_to(out)) for path in kit.bonafide],
@@ -144,5 +174,8 @@ def _copied(source: Path, folder: Path) -> Path:
     while target.exists():
         target = folder / f"{source.stem}_{number}{source.suffix}"
         number += 1
-    shutil.copyfile(source, target)
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise MediaError(f"{target}: cannot be written: {error.strerror}; check the folder's free space") from error
     return target

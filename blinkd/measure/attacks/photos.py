@@ -22,6 +22,8 @@ SMALL_FACE_M = 0.07  # on a postcard
 FULL_MARGIN = 1.5  # a print that fills the frame is so much larger than it, for it moves
 PX_PER_M_AT = 1.15  # texture pixels for one pixel of the frame at the nearest distance
 
+Content = Callable[[float], Light | None]
+"""What is seen on the medium at a time in seconds; None ends the clip."""
 Path3 = Callable[[float], Pose]
 Bending = Callable[[float], Bend]
 
@@ -70,31 +72,35 @@ def paper(print_: Print, look: PrintLook, chance: Chance, hand_seen: bool = True
     return prop, light
 
 
-def show_flat(order: Order, prop: Prop, content: Callable[[float], Light], path: Path3, fps: int, lens: Lens) -> Iterator[Image]:
+def show_flat(order: Order, prop: Prop, content: Content, path: Path3, fps: int, lens: Lens) -> Iterator[Image]:
     """Frames of a flat print whose content and pose follow the time."""
     chance = order.chance
     size = (lens.width, lens.height)
     backdrop, camera = room(chance, size), Camera(Sensor.drawn(chance), size, fps, chance)
     for index in range(round(order.seconds * fps)):
         t = index / fps
-        pose = path(t)
+        shown, pose = content(t), path(t)
+        if shown is None:
+            return
         canvas = backdrop.copy()
-        lay(canvas, prop.showing(content(t)), homography(lens, pose, prop.size, prop.metres_per_px), brightness(pose))
+        lay(canvas, prop.showing(shown), homography(lens, pose, prop.size, prop.metres_per_px), brightness(pose))
         yield camera.shoot(canvas, t)
 
 
 def show_bent(
-    order: Order, prop: Prop, content: Light, path: Path3, bending: Bending, fps: int, lens: Lens, gloss: float
+    order: Order, prop: Prop, content: Content, path: Path3, bending: Bending, fps: int, lens: Lens, gloss: float
 ) -> Iterator[Image]:
-    """Frames of a print that is bent; pose and bending follow the time."""
+    """Frames of a print that is bent; content, pose and bending follow the time."""
     chance = order.chance
     size = (lens.width, lens.height)
     backdrop, camera = room(chance, size), Camera(Sensor.drawn(chance), size, fps, chance)
-    texture = prop.showing(content)
     for index in range(round(order.seconds * fps)):
         t = index / fps
+        shown = content(t)
+        if shown is None:
+            return
         canvas = backdrop.copy()
-        lay_bent(canvas, texture, lens, path(t), bending(t), prop.metres_per_px, gloss)
+        lay_bent(canvas, prop.showing(shown), lens, path(t), bending(t), prop.metres_per_px, gloss)
         yield camera.shoot(canvas, t)
 
 
@@ -162,7 +168,7 @@ def photo_zoomed(order: Order) -> Footage:
 
         def pose(t: float) -> Pose:
             here = path(t)
-            return here.moved([0, 0, here.z * glide(t, order.seconds, 0.0 if turns < 0 else -0.05, depth, turns, phase), 0, 0, 0])
+            return here.moved([0, 0, here.z * glide(t, order.seconds, -0.1, depth, turns, phase), 0, 0, 0])
 
         return pose
 
@@ -190,8 +196,8 @@ def photo_bent(order: Order) -> Footage:
     def bending(t: float) -> Bend:
         return Bend(glide(t, order.seconds, 0.4, strongest, turns, -1.5), axis)
 
-    gloss = float(chance.choice([0.0, 0.15, 0.4]))
-    frames = show_bent(order, prop, light, pose, bending, fps, lens, gloss)
+    gloss = float(chance.choice([0.0, 0.1, 0.3]))
+    frames = show_bent(order, prop, lambda _t: light, pose, bending, fps, lens, gloss)
     return Footage(frames, fps, kind, (portrait.path,), {"distance_m": round(distance, 2), "curvature_per_m": round(strongest, 1)})
 
 
@@ -217,11 +223,11 @@ def _trimmed(picture: Image, points: Points, face_px: float) -> tuple[Image, Poi
 
 
 def _centred(picture: Image, points: Points, face: Face, scale: float, width: int, height: int) -> tuple[Image, Points]:
-    """Cut or pad to width x height with the face in the middle; what is beyond the picture continues it, mirrored and out of focus."""
+    """Cut or pad to width x height with the face in the middle; what is beyond the picture continues its edge, out of focus."""
     x, y, w, h = (value * scale for value in face.bbox)
     left, top = round(x + w / 2 - width / 2), round(y + h / 2 - height / 2)
     pads = (max(0, -top), max(0, top + height - picture.shape[0]), max(0, -left), max(0, left + width - picture.shape[1]))
-    wide = cv2.copyMakeBorder(picture, *pads, cv2.BORDER_REFLECT_101)
+    wide = cv2.copyMakeBorder(picture, *pads, cv2.BORDER_REPLICATE)
     if any(pads):
         soft = cv2.GaussianBlur(wide, (0, 0), 0.12 * h)
         inner = np.zeros(wide.shape[:2], np.float32)

@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from blinkd.capture.frame import Image
 from blinkd.measure.attacks.motion import Chance
-from blinkd.measure.attacks.sources import LiveClip, frames_of
+from blinkd.measure.attacks.sources import BlinkSpan, LiveClip, frames_of
 from blinkd.vision.face import Face
 
 MOST_KEPT = 100  # frames of a short run that are kept to play it back and forth; about 90 MB at 640 x 480
+WIDEST_SHARE = 0.78  # of the picture's width that a face takes
 LEAD_S = 1.3  # seconds of open eyes before the first blink shown, which a terminal needs to learn the open level
+OPEN_SHARE = 0.6  # of the clip's usual eye aspect ratio that counts as open
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +67,9 @@ def head_crop(faces: list[Face], image_size: tuple[int, int], size: tuple[int, i
     """
     boxes = np.array([face.bbox for face in faces])
     x, y = float(np.median(boxes[:, 0] + boxes[:, 2] / 2)), float(np.median(boxes[:, 1] + boxes[:, 3] / 2))
-    height = float(np.median(boxes[:, 3])) / face_share
     aspect = size[0] / size[1]
+    # on a narrow screen the head's width sets the scale
+    height = max(float(np.median(boxes[:, 3])) / face_share, float(np.median(boxes[:, 2])) / (WIDEST_SHARE * aspect))
     height = min(height, image_size[1], image_size[0] / aspect)
     width = height * aspect
     left = float(np.clip(x - width / 2, 0, image_size[0] - width))
@@ -78,9 +81,16 @@ def start_before_blink(clip: LiveClip, chance: Chance, seconds: float) -> int:
     """A frame of the run from which a blink is seen within `seconds`; 0 for clips without one."""
     if not clip.blinks:
         return 0
-    fitting = [span for span in clip.blinks if span.before + 1 < len(clip.faces) - 0.4 * seconds * clip.fps] or list(clip.blinks[:1])
-    span = fitting[int(chance.integers(len(fitting)))]
-    return max(0, span.before - int(LEAD_S * clip.fps))
+    lead = int(LEAD_S * clip.fps)
+    ratios = np.array([face.eye_aspect_ratio for face in clip.faces])
+    open_level = float(np.percentile(ratios, 75))
+
+    def suits(span: BlinkSpan) -> bool:
+        opened = float(np.median(ratios[max(0, span.before - lead) : span.before + 1])) > OPEN_SHARE * open_level
+        return opened and len(clip.faces) - span.before > 0.4 * seconds * clip.fps
+
+    fitting = [span for span in clip.blinks if suits(span)] or list(clip.blinks[:1])
+    return max(0, fitting[int(chance.integers(len(fitting)))].before - lead)
 
 
 def play(clip: LiveClip, start: int, count: int, crop: Crop) -> Iterator[Shot]:

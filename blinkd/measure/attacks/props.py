@@ -12,6 +12,7 @@ from blinkd.measure.attacks.camera import Light, to_light
 from blinkd.measure.attacks.motion import Chance
 
 HAND_MARGIN_M = 0.03  # of room for fingers around what is held
+PALM_M = 0.1  # what is narrower lies in the palm, which is seen on both sides
 ARM_M = 0.16  # of forearm below it
 SKIN = np.array([0.22, 0.30, 0.50], np.float32)  # linear blue, green, red of a lit hand
 
@@ -148,6 +149,10 @@ def held(body: Body, colour: float, px_per_m: float, chance: Chance, hand: bool 
     w, h = round(body.width * px_per_m), round(body.height * px_per_m)
     skin = SKIN * np.float32(chance.uniform(0.35, 1.1))
     if hand:
+        if body.width < PALM_M:
+            middle, axes = (left + w // 2, round(top + 0.75 * h)), (round(w / 2 + 0.012 * px_per_m), round(0.045 * px_per_m))
+            palm = cv2.ellipse2Poly(middle, axes, 0, 0, 360, 10)
+            _fill(texture, [(float(px), float(py)) for px, py in palm], skin * np.float32(0.8))
         sleeve = chance.uniform(0.02, 0.3, 3).astype(np.float32)
         centre = left + w * float(chance.uniform(0.35, 0.65))
         half = 0.028 * px_per_m
@@ -188,9 +193,9 @@ def _fingers(texture: npt.NDArray[np.float32], box: tuple[int, int, int, int], p
     for side in (left, left + w):
         for number in range(1 if side == left else 4):
             y = top + h * (0.55 + 0.09 * number + float(chance.uniform(-0.02, 0.02)))
-            reach = 0.011 * px_per_m
+            reach = 0.014 * px_per_m
             tone = skin * np.float32(chance.uniform(0.85, 1.1))
-            points = cv2.ellipse2Poly((int(side), int(y)), (int(reach), int(0.007 * px_per_m)), 0, 0, 360, 15)
+            points = cv2.ellipse2Poly((int(side), int(y)), (int(reach), int(0.0085 * px_per_m)), 0, 0, 360, 15)
             _fill(texture, [(float(px), float(py)) for px, py in points], tone)
 
 

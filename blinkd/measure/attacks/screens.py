@@ -9,17 +9,16 @@ import numpy as np
 from blinkd.capture.frame import Image
 from blinkd.measure.attacks.camera import READOUT_SHARE, Camera, Light, Sensor
 from blinkd.measure.attacks.footage import Footage, Order
-from blinkd.measure.attacks.geometry import Lens, homography
+from blinkd.measure.attacks.geometry import Lens, Matrix, Plane, homography, project, texture_to_medium
 from blinkd.measure.attacks.motion import hand
 from blinkd.measure.attacks.photos import PX_PER_M_AT, lens_of, placed
 from blinkd.measure.attacks.playback import Crop, head_crop, play, start_before_blink
 from blinkd.measure.attacks.props import Device, Prop, ScreenLook, body_of, frameless, held
 from blinkd.measure.attacks.room import room
 from blinkd.measure.attacks.sources import LiveClip, frames_of
-from blinkd.measure.attacks.stage import Patch, lay
+from blinkd.measure.attacks.stage import lay
 
 BEZEL = 0.012  # linear grey of a black border
-MIN_FACE_PX = 85.0  # of the face in the frame: below it no attacker would get past the size gate
 DISTANCES: dict[Device, tuple[float, float]] = {"phone": (0.3, 0.36), "tablet": (0.3, 0.5), "monitor": (0.45, 0.7)}  # metres
 
 
@@ -36,18 +35,20 @@ class Playback:
 
 
 Spoil = Callable[[Image], Image]
-AfterScreen = Callable[[Light, Patch, float, int], None]
+AfterScreen = Callable[[Light, Plane, Matrix, float], None]
 
 
 def set_up(order: Order, device: Device, close_up: bool, lens: Lens) -> Playback:
     """Choose clip, distance and the part of the picture; close_up: the screen's edges lie outside of the frame."""
     chance = order.chance
-    clip = order.clip()
+    clip = order.clip(spacious=close_up)
     low, high = DISTANCES[device]
     body = body_of(device)
     if close_up:
-        # so near that the display covers the view; a phone cannot be focused there, so it plays on a larger screen
-        body = body_of("monitor") if device != "tablet" else replace(body_of("tablet"), width=0.30, height=0.23)
+        # so near that the display covers the view; the tablet lies on its side
+        body = (
+            replace(body_of(device), width=0.53, height=0.40) if device != "tablet" else replace(body_of(device), width=0.30, height=0.23)
+        )
         distance = 0.8 * min(body.width * lens.focal_px / lens.width, body.height * lens.focal_px / lens.height)
     else:
         distance = float(chance.uniform(low, high))
@@ -76,8 +77,8 @@ def show(
 ) -> Iterator[Image]:
     """Frames of the camera. The clip runs at its own rate: where it changes while a frame is read out, the rows below show the next one.
 
-    spoil: what was done to the video before it is played; after: what comes between screen and camera, given the light, the part of the
-    frame where the screen is, the time and the frame's number.
+    spoil: what was done to the video before it is played; after: what comes between screen and camera, given the light, where the screen
+    is in the frame, float32 (H, W) 0..1, the homography from the frame's pixels to metres on the screen, and the time.
     """
     chance = order.chance
     size = (lens.width, lens.height)
@@ -102,9 +103,11 @@ def show(
         content = upper if switch >= 1 else _torn(upper, lower, switch)
         pose = path(t)
         canvas = backdrop.copy()
-        patch = lay(canvas, set_.prop.showing(content), homography(lens, pose, set_.prop.size, set_.prop.metres_per_px))
+        matrix = homography(lens, pose, set_.prop.size, set_.prop.metres_per_px)
+        lay(canvas, set_.prop.showing(content), matrix)
         if after is not None:
-            after(canvas, patch, t, index)
+            to_screen = texture_to_medium(set_.prop.size, set_.prop.metres_per_px) @ np.linalg.inv(matrix)
+            after(canvas, _screen_mask(set_.prop, matrix, lens), to_screen, t)
         yield camera.shoot(canvas, t)
 
 
@@ -136,6 +139,15 @@ def _film(set_: Playback, spoil: Spoil | None, seconds: float) -> Iterator[Light
     count = int(seconds * set_.clip.fps) + 3
     for shot in play(set_.clip, set_.start, count, set_.crop):
         yield set_.look.of(shot.image if spoil is None else spoil(shot.image))
+
+
+def _screen_mask(prop: Prop, matrix: Matrix, lens: Lens) -> Plane:
+    left, top, width, height = prop.window
+    corners = project(matrix, [(left, top), (left + width - 1, top), (left + width - 1, top + height - 1), (left, top + height - 1)])
+    mask = np.zeros((lens.height, lens.width), np.uint8)
+    # in sixteenths of a pixel
+    cv2.fillConvexPoly(mask, np.round(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    return np.asarray(mask, np.float32) / np.float32(255)
 
 
 def _torn(upper: Light, lower: Light, switch: float) -> Light:

@@ -24,7 +24,7 @@ SHORTEST_RUN_S = 1.5  # of an unbroken face; shorter clips show nothing
 PORTRAIT_SIDE = 1200  # pixels that a portrait's longer side is shrunk to
 PORTRAIT_FACE_PX = 90.0  # a smaller face is too coarse to be printed life-size
 PORTRAIT_YAW_DEG = 25.0  # a head turned farther recognises nobody and has one eye hidden
-PORTRAIT_EAR = 0.15  # eyes in a portrait must be open to be closed by a warp
+PORTRAIT_EAR = 0.175  # both eyes of a portrait must be open and seen, or a warp has nothing to close
 SAME_PERSON = 0.4  # similarity above which two sources may show one person; another one is wanted for a swap
 
 
@@ -47,7 +47,8 @@ class BlinkSpan:
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveClip:
     """A clip of a live person. `first` is the frame in the file with which the run begins, the longest stretch of one unbroken face;
-    faces: the face in each frame of the run; fps: frames/s of the file; embedding: of a good look in the run.
+    faces: the face in each frame of the run; fps: frames/s of the file; face_share: the face's
+    height against the picture's; embedding: of a good look in the run.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class LiveClip:
     first: int
     faces: tuple[Face, ...]
     blinks: tuple[BlinkSpan, ...]
+    face_share: float
     embedding: Embedding
 
 
@@ -86,7 +88,10 @@ def find_sources(places: Iterable[Path]) -> list[Path]:
     for place in places:
         if place.is_dir():
             known = CLIP_SUFFIXES | PICTURE_SUFFIXES
-            inside = sorted(one for one in place.iterdir() if one.suffix.lower() in known and not one.name.startswith("."))
+            try:
+                inside = sorted(one for one in place.iterdir() if one.suffix.lower() in known and not one.name.startswith("."))
+            except OSError as error:
+                raise MediaError(f"{place}: cannot be listed: {error.strerror}; check its owner and mode") from error
             if not inside:
                 raise MediaError(f"{place}: no clips or pictures in this folder; it needs files ending in {' '.join(sorted(known))}")
             found += inside
@@ -138,31 +143,31 @@ def _look_at_picture(path: Path, analyser: FaceAnalyser, reader: FaceReader) -> 
     if x < 0 or y < 0 or x + w > picture.shape[1] or y + h > picture.shape[0]:
         raise MediaError(f"{path}: the face is cut off by the picture's edge; use a picture that shows all of it")
     if min(face.eye_aspect_ratios) < PORTRAIT_EAR:
-        raise MediaError(f"{path}: the eyes are closed; use a picture with open eyes")
+        raise MediaError(f"{path}: an eye is closed or covered; use a picture with open eyes")
     return Portrait(path, face, reader.embed(reader.look(picture, face)))
 
 
 def _look_through(path: Path, analyser: FaceAnalyser, reader: FaceReader, settings: LivenessSettings) -> LiveClip:
     video = VideoFile(path)
     video.open()
-    tracker, counter = analyser.tracker(), BlinkCounter(settings)
+    tracker, counter = analyser.tracker(), BlinkCounter(settings, analyser.blendshapes.eyes_closed)
     runs: list[list[tuple[int, float, Face]]] = []  # frame, time, face of each stretch without a gap
     ends: list[int] = []  # frames in which a blink was completed
     track = -1
     embedded: dict[int, tuple[float, Embedding]] = {}  # for each run, the best look at it and its quality
-    last_t, count = 0.0, 0
+    last_t, count, height = 0.0, 0, 1
     with closing(video):
         for frame in iter(video.read, None):
             if frame.t > LOOKED_AT_S:
                 break
-            last_t, count = frame.t, frame.index + 1
+            last_t, count, height = frame.t, frame.index + 1, frame.image.shape[0]
             seen = tracker.update(frame)
             if seen.face is None:
                 track = -1
                 continue
             if seen.track != track:
                 runs.append([])
-                counter = BlinkCounter(settings)
+                counter = BlinkCounter(settings, analyser.blendshapes.eyes_closed)
                 track = seen.track
             runs[-1].append((frame.index, frame.t, seen.face))
             if counter.observe(frame.t, seen.face) is not None:
@@ -181,7 +186,8 @@ def _look_through(path: Path, analyser: FaceAnalyser, reader: FaceReader, settin
     fps = (count - 1) / last_t if last_t > 0 else 25.0
     first, faces = run[0][0], tuple(face for _, _, face in run)
     blinks = tuple(_span(faces, end - first) for end in ends if first < end <= run[-1][0])
-    return LiveClip(path, fps, first, faces, blinks, embedded[number][1])
+    share = float(np.median([face.bbox[3] for face in faces])) / height
+    return LiveClip(path, fps, first, faces, blinks, share, embedded[number][1])
 
 
 def _span(faces: Sequence[Face], end: int) -> BlinkSpan:

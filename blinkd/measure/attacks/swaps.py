@@ -22,7 +22,7 @@ from blinkd.vision.face import LEFT_EYE_CONTOUR, MOUTH_LEFT, MOUTH_RIGHT, NOSE_A
 FRAME = (640, 480)  # width and height in pixels of injected and swapped clips
 FACE_SHARE = 0.45  # of the frame's height that a live face has
 PUSHED_IN_S = 0.25  # a print that is pushed before the face takes so long
-NATIVE_NOISE = Sensor(0.3, 1.2, 0.0, 0.0)  # what our camera adds to a clip that a camera has already taken
+NATIVE_NOISE = Sensor(0.3, 1.2, 0.0, 0.0, fixed=True)  # what our camera adds to a clip that a camera has already taken
 
 
 def live_crop(clip: LiveClip) -> Crop:

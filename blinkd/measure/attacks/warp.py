@@ -19,7 +19,7 @@ LEFT_UPPER, LEFT_LOWER = (362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 38
 SLIT = 0.06  # share of the opening that a fully closed warp leaves
 LID_SHARE = 0.92  # of the closing is made by the upper lid, the rest by the lower one
 REACH_UP, REACH_DOWN = 0.75, 0.45  # of the eye's width: how far the skin above and below is stretched
-STEP_PX = 4  # the mesh map is made on a grid of this step
+STEP_PX = 2  # the mesh map is made on a grid of this step; a coarser one smooths the lids' closing away
 FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
              172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 AROUND = ((1.35, 0.75), (1.8, 0.35))  # rings around the face's outline: their size against it and how far they move with it

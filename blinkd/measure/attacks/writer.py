@@ -33,7 +33,11 @@ def write_clip(path: Path, frames: Iterable[Image], fps: int) -> int:
         if video is None:
             raise MediaError(f"{path}: no frames to write; its source has none")
         video.release()
+        if not _whole(partial):
+            raise MediaError(f"{path}: cannot be written whole; free some space")
         partial.replace(path)
+    except cv2.error as error:
+        raise MediaError(f"{path}: cannot be written: {error.err}; check the folder's free space") from error
     except OSError as error:
         raise MediaError(f"{path}: cannot be written: {error.strerror}; check the folder's owner, mode and free space") from error
     finally:
@@ -41,3 +45,10 @@ def write_clip(path: Path, frames: Iterable[Image], fps: int) -> int:
             video.release()
         partial.unlink(missing_ok=True)
     return written
+
+
+def _whole(path: Path) -> bool:
+    """Whether an AVI file is as long as its RIFF header, which is filled in last, says: OpenCV does not tell of a full disk."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return head[:4] == b"RIFF" and int.from_bytes(head[4:], "little") + 8 == path.stat().st_size

@@ -38,9 +38,7 @@ def renumbered(images: Iterable[Image], fps: float) -> Iterator[Frame]:
 def with_networks(settings: Settings, networks: Parts) -> Parts:
     """Parts with these settings and the networks of others, which are costly to load."""
     parts = Parts(settings)
-    vars(parts).update(
-        manifest=networks.manifest, embedder=networks.embedder, analyser=networks.analyser, liveness_networks=networks.liveness_networks
-    )
+    vars(parts).update(manifest=networks.manifest, embedder=networks.embedder, analyser=networks.analyser, eyes=networks.eyes)
     return parts
 
 

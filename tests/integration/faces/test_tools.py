@@ -13,7 +13,7 @@ from tests.integration.faces.commands import blinkd
 def tampered(tmp_path: Path) -> Path:
     """The models with one byte of the embedder flipped."""
     folder = tmp_path / "models"
-    shutil.copytree(default_models_dir(), folder, ignore=shutil.ignore_patterns("sface*", "*.ort"))
+    shutil.copytree(default_models_dir(), folder, ignore=shutil.ignore_patterns("sface.onnx", "*.ort"))
     path = folder / "mobilefacenet_int8.onnx"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -3,9 +3,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from blinkd.errors import ConfigError
 from blinkd.identity.thresholds import Bands, ImpostorScores, ThresholdRule, any_of, each_of
+from blinkd.models.manifest import ImpostorTable, Manifest, default_models_dir
 from blinkd.settings import IdentitySettings
 
 FMR = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -115,3 +117,27 @@ def test_the_uncertain_band_never_begins_above_the_match() -> None:
 def test_a_table_that_is_no_curve_is_refused(rows: tuple[tuple[float, ...], ...]) -> None:
     with pytest.raises(ValueError, match="two points"):
         ImpostorScores(*rows)
+
+
+TABLE = {"data": "d", "method": "m", "people": 9, "pictures": 9, "pairs": 36, "lower": (0, 0), "upper": (1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("fmr", "threshold", "message"),
+    [((0.1, 0.01), (0.2,), "same length"), ((0.1, 0.2), (0.2, 0.3), "must fall"), ((0.1, 0.01), (0.3, 0.3), "must fall")],
+)
+def test_a_table_of_the_manifest_must_be_a_curve(fmr: tuple[float, ...], threshold: tuple[float, ...], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ImpostorTable(**TABLE, fmr=fmr, threshold=threshold)  # type: ignore[arg-type]
+    assert ImpostorTable(**TABLE, fmr=(0.1, 0.01), threshold=(0.2, 0.3)).pairs == 36  # type: ignore[arg-type]
+
+
+def test_the_tables_that_come_with_the_program_agree_with_the_accuracy_measured_beside_them() -> None:
+    compared = 0
+    for entry in Manifest.load(default_models_dir()).models.values():
+        for precision, table in entry.impostor.items():
+            scores = ImpostorScores(table.fmr, table.threshold, table.lower, table.upper)
+            for rate, threshold in entry.measured[precision].threshold.items():
+                assert scores.threshold_at(float(rate)) == pytest.approx(threshold, abs=0.005)
+                compared += 1
+    assert compared >= 8

@@ -48,8 +48,13 @@ def test_a_frozen_picture_is_denied() -> None:
 
 
 def test_a_frame_repeated_now_and_then_is_no_freeze() -> None:
-    continuity, _ = watch([scene(0.3 * (n // 2) + 0.001 * n * (n // 2), n // 2) for n in range(120)])
+    continuity, _ = watch([scene(0.3 * (n - n // 5) + 0.002 * n * n, n - n // 5) for n in range(120) for _ in range(1 + (n % 5 == 0))])
     assert continuity.finding().verdict == "open"
+
+
+def test_a_picture_in_which_every_other_frame_is_a_repeat_is_doubted() -> None:
+    continuity, _ = watch([scene(0.3 * (n // 2) + 0.001 * (n // 2) ** 2, n // 2) for n in range(60)])
+    assert (continuity.finding().cue, continuity.finding().verdict) == ("repeats", "doubt")
 
 
 @pytest.mark.parametrize("noise", [0.0, 2.0])

@@ -24,9 +24,9 @@ def matcher_of(gallery: Gallery) -> Matcher:
     return Matcher(gallery, ThresholdRule(BANDS, None, IdentitySettings()))
 
 
-def run(roles: Roles, enrol: int = 1) -> tuple[Identification, FakePortraits]:
+def run(roles: Roles, enrol: int = 1, fused: int = 1) -> tuple[Identification, FakePortraits]:
     portraits = FakePortraits()
-    return identification(roles, enrol, portraits, matcher_of, plain), portraits  # type: ignore[arg-type]
+    return identification(roles, enrol, portraits, matcher_of, plain, fused), portraits  # type: ignore[arg-type]
 
 
 def crowd(root: Path, count: int, each: int) -> Path:
@@ -110,3 +110,11 @@ def test_a_gallery_of_nobody_is_no_crash(tmp_path: Path) -> None:
     assert found.point.templates == 0
     assert found.fpir.count == 0
     assert np.isclose(found.fpir.n, 1)
+
+
+def test_fused_pictures_make_one_probe_and_what_is_left_over_none(tmp_path: Path) -> None:
+    roles = cast_roles(read_collection(crowd(tmp_path, 8, 6)), 1, 0.5, seed=1)
+    found, _ = run(roles, fused=2)
+    assert found.rank1.n == 4 * 2, "five pictures are left of each: two pairs"
+    assert found.fpir.n == 4 * 3
+    assert found.rank1.count == found.rank1.n

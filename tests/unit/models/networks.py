@@ -15,12 +15,11 @@ def small_network(slope: list[float], seed: int) -> ModelProto:
     def weight(name: str, *shape: int) -> TensorProto:
         return numpy_helper.from_array(chance.normal(size=shape).astype(np.float32), name)
 
-    slope_weight = numpy_helper.from_array(np.array(slope, np.float32).reshape(-1, 1, 1), "slope")
     nodes = [
         helper.make_node("Conv", ["input", "w1", "b1"], ["a"], kernel_shape=[3, 3]),
         helper.make_node("PRelu", ["a", "slope"], ["b"]),
         helper.make_node("Conv", ["b", "w2", "b2"], ["c"], kernel_shape=[3, 3], group=CHANNELS),
-        helper.make_node("PRelu", ["c", "slope"], ["d"]),
+        helper.make_node("PRelu", ["c", "slope2"], ["d"]),
         helper.make_node("Conv", ["d", "w3", "b3"], ["output"], kernel_shape=[1, 1]),
     ]
     weights = [
@@ -30,7 +29,7 @@ def small_network(slope: list[float], seed: int) -> ModelProto:
         weight("b2", CHANNELS),
         weight("w3", 2, CHANNELS, 1, 1),
         weight("b3", 2),
-        slope_weight,
+        *(numpy_helper.from_array(np.array(slope, np.float32).reshape(-1, 1, 1), name) for name in ("slope", "slope2")),
     ]
     graph = helper.make_graph(
         nodes,

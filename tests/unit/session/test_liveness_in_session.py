@@ -120,7 +120,7 @@ def test_a_broken_track_begins_the_challenge_anew() -> None:
 
 def test_a_cut_in_the_picture_begins_the_evidence_anew() -> None:
     stage = Stage()
-    bright = np.full((48, 64, 3), 250, np.uint8)
+    bright = np.full((480, 640, 3), 250, np.uint8)
     events = stage.rest(1) + stage.blink() + stage.play(Look(image=bright))
     assert "punch" not in kinds(events + stage.rest(0.6)), "the blink was before the cut"
 

@@ -166,7 +166,7 @@ def test_after_a_refusal_the_same_track_may_try_again_once_the_cooldown_is_over(
 
 def test_a_passer_by_leaves_no_refusal() -> None:
     stage = Stage()
-    events = stage.rest(0.3) + stage.rest(1.5, NOBODY)
+    events = stage.rest(0.1) + stage.rest(1.5, NOBODY)
     assert kinds(events) == ["session_started", "session_ended"]
     assert events[-1].details["outcome"] == "left"
     assert stage.desk.refused == []
@@ -215,10 +215,23 @@ def test_finish_closes_an_open_session_and_only_an_open_one() -> None:
     assert stage.machine.finish(stage.t) == []
 
 
-def test_under_the_policy_none_three_agreeing_embeddings_are_enough() -> None:
+@pytest.mark.parametrize(("who", "looks"), [("ann", 2), ("nearly ann", 3)])
+def test_few_looks_are_enough_where_the_similarity_is_far_beyond_the_threshold(who: str, looks: int) -> None:
     stage = Stage(Settings(liveness=LivenessSettings(policy="none")))
-    assert "punch" in kinds(stage.rest(1))
-    assert stage.reader.embedded == ["ann"] * 3
+    assert "punch" in kinds(stage.rest(1, Look(who)))
+    assert stage.reader.embedded == [who] * looks
+
+
+def test_whoever_resembles_nobody_is_refused_sooner_than_whoever_might_yet_be_known() -> None:
+    far, near = Stage(), Stage()
+    far.rest(2.1, Look("stranger"))
+    assert len(far.reader.embedded) >= 3
+    assert far.desk.refused == [("unknown_face", None)]
+    slow = Settings(session=SessionSettings(embed_every_ms=500))
+    far, near = Stage(slow), Stage(slow)
+    assert reasons(far.rest(2.3, Look("stranger"))) == ["unknown_face"]
+    assert reasons(near.rest(2.3, Look("distantly ann"))) == []
+    assert reasons(near.rest(2, Look("distantly ann"))) == ["unknown_face"]
 
 
 def test_sessions_are_numbered_and_every_one_that_starts_ends() -> None:

@@ -13,6 +13,7 @@ import pytest
 from blinkd.errors import ModelError
 from blinkd.models.manifest import Manifest, VerifiedModel, default_models_dir
 from blinkd.models.media import fetch_media
+from blinkd.models.processor import Processor
 from blinkd.settings import VisionSettings
 from blinkd.vision.align import align
 from blinkd.vision.analysis import FaceAnalyser
@@ -23,7 +24,7 @@ from blinkd.vision.preprocess import LowLight
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
     target = tmp_path / "models"
-    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface*", "*.ort", "*.task", "*.tflite"))
+    shutil.copytree(default_models_dir(), target, ignore=shutil.ignore_patterns("sface.onnx", "*.ort", "*.task", "*.tflite"))
     return target
 
 
@@ -64,8 +65,37 @@ def test_int8_and_fp32_agree_on_real_faces_and_share_their_model_id() -> None:
     assert np.abs(a @ a.T - b @ b.T).max() < 0.1
 
 
-def test_auto_takes_int8() -> None:
-    assert open_embedder(Manifest.load(default_models_dir()), VisionSettings()).precision == "int8"
+@pytest.mark.parametrize(("instruction", "precision"), [("asimddp", "int8"), ("asimd", "fp32")])
+def test_auto_goes_by_the_processor_until_bench_has_timed_both(instruction: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = Processor("board", True, frozenset({instruction}))
+    monkeypatch.setattr("blinkd.vision.embedder.read_processor", lambda: processor)
+    manifest = Manifest.load(default_models_dir())
+    assert open_embedder(manifest, VisionSettings()).precision == precision
+    for faster, slower in (("int8", "fp32"), ("fp32", "int8")):
+        speeds = {("mobilefacenet", faster): 3.0, ("mobilefacenet", slower): 5.0}
+        assert open_embedder(manifest, VisionSettings(), speeds).precision == faster
+
+
+def test_auto_takes_the_embedder_that_was_chosen_for_the_gallery_and_a_named_one_stands() -> None:
+    manifest = Manifest.load(default_models_dir())
+    assert open_embedder(manifest, VisionSettings(), name="sface").model_id == "sface"
+    assert open_embedder(manifest, VisionSettings(embedder="mobilefacenet"), name="sface").model_id == "mobilefacenet"
+    assert open_embedder(manifest, VisionSettings()).model_id == manifest.default_embedder
+
+
+def test_sface_knows_a_face_turned_to_grey_again_and_tells_it_from_others() -> None:
+    import cv2
+
+    manifest = Manifest.load(default_models_dir())
+    picture = cv2.imread(str(fetch_media() / "multi_face.jpg"))
+    crops = [align(picture, face.points5) for face in FaceAnalyser(manifest, VisionSettings()).faces(picture)]
+    grey = [cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR) for crop in crops]
+    embedder = open_embedder(manifest, VisionSettings(embedder="sface", precision="int8"))
+    assert embedder.dimension == 128
+    alike = embedder.embed(crops) @ embedder.embed(grey).T
+    match = manifest.thresholds_of("sface").match
+    assert np.diag(alike).min() > match
+    assert (alike - 2 * np.eye(len(crops))).max() < match
 
 
 def test_auto_falls_through_to_fp32_with_a_warning_when_int8_is_missing(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
