@@ -90,3 +90,11 @@ def test_doctor_counts_people_who_are_strangers_to_the_model_in_force(state: Pat
     with Store.open(state, StoreSettings()) as store:
         store.people.enrol("C", "Kim", [Sample({ACCURATE: vector(3, 128)})])
     assert check(FAST) == ("warn", f"3 people, of whom 1 have no template of {FAST}, the model in force")
+
+
+def test_templates_of_a_model_that_is_no_longer_there_make_nobody_known_and_break_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "state", StoreSettings()) as store:
+        store.people.enrol("A", "Ann", [Sample({"simulated-mobilefacenet": vector(1)})])
+    done = blinkd("people", "list", "--json", state=tmp_path / "state")
+    assert done.code == 0, done.err
+    assert [one["needs_enrolment"] for one in done.json] == [True]

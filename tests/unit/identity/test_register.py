@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blinkd.daemon import Parts
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.enrolment import NewTemplate
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Bands
 from blinkd.identity.register import Register
+from blinkd.settings import Settings
 from blinkd.store.database import Store
 from tests.unit.store.stores import open_store
 
@@ -139,3 +141,18 @@ def test_people_without_a_template_of_the_model_in_force_may_be_refreshed(office
     assert (record["own_similarity"], record["decision"], record["replaced"]) == (None, "none_needed", 0)
     with pytest.raises(EnrolmentRefused, match="'Kim'"):
         office.book.enrol("Lee", "L", [near(3)])
+
+
+def test_a_face_that_another_process_has_just_enrolled_is_found(tmp_path: Path) -> None:
+    parts = Parts(Settings(state_dir=tmp_path))
+    vectors = {parts.model_id: np.eye(parts.embedder.dimension, dtype=np.float32)[0]}
+    face = NewTemplate(vectors, 0.8, "a.jpg", "front")
+    with parts.open_store() as mine, parts.open_store() as theirs:
+        here, there = parts.register(mine), parts.register(theirs)
+        there.enrol("Ann", "A", [face])
+        with pytest.raises(EnrolmentRefused, match="'Ann'"):
+            here.enrol("Bo", "B", [face])
+        theirs.people.delete("A")
+        assert here.enrol("Bo", "B", [face]).id == "B"
+        with pytest.raises(EnrolmentRefused, match="'Bo'"):
+            there.enrol("Kim", "K", [face])

@@ -84,3 +84,28 @@ def test_a_consent_that_cannot_be_shown_is_refused(tmp_path: Path, consent: str,
         with pytest.raises(EnrolmentRefused, match=said):
             store.people.enrol("E-1", "Ann", [sample(1)], Grounds(consent=consent))
         assert store.people.find("E-1") is None
+
+
+def test_what_a_refresh_erases_leaves_the_files_at_the_end_of_the_transaction_around_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_store(tmp_path) as store:
+        store.people.enrol("E-1", "Ann", [sample(1)])
+        (old,) = [bytes(row[0]) for row in rows(tmp_path, "SELECT sealed FROM templates")]
+        with store.people.exclusive():
+            store.people.replace_templates("E-1", [sample(2)], Grounds(consent="form"))
+        assert old[13:77] not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert caplog.text == ""
+
+
+def test_a_transaction_that_is_undone_erases_nothing(tmp_path: Path) -> None:
+    class ChangedMind(Exception):
+        pass
+
+    with open_store(tmp_path) as store:
+        store.people.enrol("E-1", "Ann", [sample(1)])
+        with pytest.raises(ChangedMind), store.people.exclusive():
+            store.people.replace_templates("E-1", [sample(2)], Grounds(consent="form"))
+            raise ChangedMind
+        assert [template.vector.tolist() for template in store.people.templates(MODEL)] == [vector(1).tolist()]
+        assert [record["kind"] for record in store.people.enrolments("E-1")] == ["new"]
