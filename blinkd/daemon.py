@@ -75,7 +75,10 @@ class Parts:
         if not self._gallery or vision.embedder != "auto" or vision.precision == "simulated":
             return None
         with self.open_store(read_only=True) as store:
-            complete, templates = store.people.models_complete(), sum(person.templates for person in store.people.all())
+            complete, templates = (
+                store.people.models_complete() & set(self.manifest.models),
+                sum(person.templates for person in store.people.all()),
+            )
         default = self.manifest.default_embedder
         if complete and default not in complete:
             name = next(name for name in self.manifest.models if name in complete)
@@ -97,11 +100,11 @@ class Parts:
 
     @cached_property
     def model_id(self) -> str:
-        """What `embedder.model_id` will say, without loading the network."""
+        """What `embedder.model_id` will say, without loading the network. Raises ModelError for a name that is not in the manifest."""
         vision = self.settings.vision
         if self.choice is not None:
             return self.choice.name
-        name = self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder
+        name = self.manifest.entry(self.manifest.default_embedder if vision.embedder == "auto" else vision.embedder).name
         return SIMULATED_PREFIX + name if vision.precision == "simulated" else name
 
     @cached_property
@@ -179,8 +182,14 @@ class Parts:
             raise StoreError(
                 f"{self.settings.state_dir}: {free_mb} MB free, enrolment wants {wanted_mb} (store.min_free_mb); free some space"
             )
+        store.changed_elsewhere()  # from here on
         gallery = self.gallery(store)
-        return Register(store.people, gallery, self.matcher(gallery).bands, self.embedder.model_id)
+
+        def follow() -> None:
+            if store.changed_elsewhere():
+                gallery.replace(self.templates(store))
+
+        return Register(store.people, gallery, self.matcher(gallery).bands, self.embedder.model_id, follow)
 
     def terminal(self, people: Store, book: Store, clock: Clock, gallery: Gallery | None = None, seed: int | None = None) -> Terminal:
         """The main line: people are known from one store, attendance is written into another (the same one, but for a preview).

@@ -14,8 +14,6 @@ from blinkd.store.people import Person
 
 app = typer.Typer(no_args_is_help=True)
 
-ENROL_AGAIN = "must be enrolled again"
-
 PersonId = Annotated[str, typer.Argument(metavar="ID", help="The person's id.")]
 
 
@@ -40,9 +38,12 @@ def list_(context: typer.Context, as_json: bool = JsonFlag) -> None:
         return
     table = Table("id", "name", "status", "enrolled", "templates")
     for person in people:
-        templates = f"{person.templates}, {ENROL_AGAIN}" if person.id in lacking else str(person.templates)
+        templates = f"{person.templates} (enrol again)" if person.id in lacking else str(person.templates)
         table.add_row(person.id, person.name, str(person.status), f"{person.enrolled_at:%Y-%m-%d}", templates)
-    console().print(table if people else "nobody is enrolled", markup=False)  # a name may hold square brackets
+    out = console()
+    out.print(table if people else "nobody is enrolled", markup=False)  # a name may hold square brackets
+    if lacking:
+        out.print(f"{len(lacking)} must be enrolled again: no template of theirs was made by {parts.model_id}, the model in force")
 
 
 @app.command("show")
@@ -62,7 +63,7 @@ def show(context: typer.Context, person_id: PersonId, as_json: bool = JsonFlag) 
     for key, value in person.items():
         out.print(f"{key}: {value}", markup=False)
     if needs:
-        out.print(f"{ENROL_AGAIN}: no template was made by {parts.model_id}, the model in force")
+        out.print(f"must be enrolled again: no template was made by {parts.model_id}, the model in force")
     for moment in moments:
         label = f" ({moment.label})" if moment.label else ""
         out.print(

@@ -89,7 +89,7 @@ class Enroller:
         Raises EnrolmentRefused: no_face, several_people (the face changes), or the flaw of the best moment.
         """
         tracker = self._analyser.tracker()
-        kept: dict[View, list[_Look]] = {view: [] for view in ADVICE}
+        kept = {view: _Moments() for view in ADVICE}
         best_refused: _Look | None = None
         for frame in frames:
             face = tracker.update(frame).face
@@ -100,9 +100,7 @@ class Enroller:
                 if best_refused is None or look.score > best_refused.score:
                     best_refused = look
                 continue
-            near = [one for one in kept[look.view] if abs(one.t - look.t) < VIDEO_SPACING_S]
-            if all(look.score > other.score for other in near):
-                kept[look.view] = [one for one in kept[look.view] if one not in near] + [look]
+            kept[look.view].offer(look)
         chosen = _chosen(kept)
         if not chosen:
             if best_refused is None:
@@ -169,8 +167,34 @@ def _as_side_view(quality: Quality, yaw: float) -> tuple[float, Flaw]:
     return score, min(parts, key=lambda name: parts[name])
 
 
-def _chosen(kept: Mapping[View, list[_Look]]) -> list[_Look]:
+class _Moments:
+    """The best moments of one view, VIDEO_SPACING_S apart: the best of each span of that length, of which neighbours may still be too near."""
+
+    # each moment taken rules out at most its two neighbours, so an hour of video needs no more than these
+    SPANS = 3 * VIDEO_TEMPLATES
+
+    def __init__(self) -> None:
+        self._best: dict[int, _Look] = {}  # by number of the span
+
+    def offer(self, look: _Look) -> None:
+        """Take a look in if it is among the best."""
+        span = int(look.t / VIDEO_SPACING_S)
+        if span not in self._best or look.score > self._best[span].score:
+            self._best[span] = look
+        if len(self._best) > self.SPANS:
+            del self._best[min(self._best, key=lambda one: self._best[one].score)]
+
+    def taken(self) -> list[_Look]:
+        """At most VIDEO_TEMPLATES, best first."""
+        found: list[_Look] = []
+        for look in sorted(self._best.values(), key=lambda one: -one.score):
+            if all(abs(look.t - other.t) >= VIDEO_SPACING_S for other in found):
+                found.append(look)
+        return found[:VIDEO_TEMPLATES]
+
+
+def _chosen(kept: Mapping[View, _Moments]) -> list[_Look]:
     """The best of each view, front first, then further frontal ones, best first."""
-    ranked = {view: sorted(looks, key=lambda look: -look.score) for view, looks in kept.items()}
-    first = [looks[0] for looks in ranked.values() if looks]
-    return (first + ranked["front"][1:])[:VIDEO_TEMPLATES]
+    taken = {view: moments.taken() for view, moments in kept.items()}
+    first = [looks[0] for looks in taken.values() if looks]
+    return (first + taken["front"][1:])[:VIDEO_TEMPLATES]

@@ -1,7 +1,8 @@
 """Enrols into the people's store and the gallery in one step, after looking for the same face under another name."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from blinkd.errors import EnrolmentRefused
@@ -30,6 +31,9 @@ P_co = TypeVar("P_co", bound=Person, covariant=True)
 class PeopleStore(Protocol[P_co]):
     """The people of this terminal, as enrolment needs them."""
 
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Within it nobody else writes."""
+
     def find(self, person_id: str) -> P_co | None:
         """The person with that id, or None."""
 
@@ -49,7 +53,11 @@ class PeopleStore(Protocol[P_co]):
 class Register:
     """Adds people while keeping store and gallery the same. Faces are compared by the model in force, of which the gallery is made."""
 
-    def __init__(self, people: PeopleStore[Person], gallery: Gallery, bands: Bands, model_id: str) -> None:
+    def __init__(
+        self, people: PeopleStore[Person], gallery: Gallery, bands: Bands, model_id: str, follow: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take the parts. follow: brings the gallery up to what other processes have changed in the store."""
+        self._follow = follow
         self._people = people
         self._gallery = gallery
         self._bands = bands
@@ -83,12 +91,13 @@ class Register:
         Raises EnrolmentRefused: id_exists, duplicate (the face looks like somebody enrolled, who is named in the error's details),
         bad_name, bad_id, bad_consent.
         """
-        self.check_id(person_id)
-        other = self._lookalike(self._vectors(templates), None)
-        if other is not None and not allow_duplicate:
-            self._refuse_duplicate(other)
-        grounds = _grounds(consent, other, None, "none_needed" if other is None else "allowed")
-        person = self._people.enrol(person_id or str(uuid.uuid4()), name, templates, grounds)
+        with self._settled():
+            self.check_id(person_id)
+            other = self._lookalike(self._vectors(templates), None)
+            if other is not None and not allow_duplicate:
+                self._refuse_duplicate(other)
+            grounds = _grounds(consent, other, None, "none_needed" if other is None else "allowed")
+            person = self._people.enrol(person_id or str(uuid.uuid4()), name, templates, grounds)
         self._remember(person.id, templates)
         return person
 
@@ -98,9 +107,10 @@ class Register:
         Raises UnknownPerson, or EnrolmentRefused: duplicate when they look like somebody else, several_people when they do not look
         like this person.
         """
-        self._people.get(person_id)
-        grounds = self._compare(person_id, templates, consent, allow_duplicate=allow_duplicate, bar=None)
-        person = self._people.add_templates(person_id, templates, grounds)
+        with self._settled():
+            self._people.get(person_id)
+            grounds = self._compare(person_id, templates, consent, allow_duplicate=allow_duplicate, bar=None)
+            person = self._people.add_templates(person_id, templates, grounds)
         self._remember(person.id, templates)
         return person
 
@@ -110,12 +120,21 @@ class Register:
         Raises UnknownPerson, or EnrolmentRefused: no_consent, duplicate, several_people. Together the new templates must match the person,
         not only be close: once the old ones are gone nothing can tell whose face it was.
         """
-        self.check_refresh(person_id, consent)
-        grounds = self._compare(person_id, templates, consent, allow_duplicate=allow_duplicate, bar=self._bands.match)
-        person = self._people.replace_templates(person_id, templates, grounds)
+        with self._settled():
+            self.check_refresh(person_id, consent)
+            grounds = self._compare(person_id, templates, consent, allow_duplicate=allow_duplicate, bar=self._bands.match)
+            person = self._people.replace_templates(person_id, templates, grounds)
         self._gallery.remove(person_id)
         self._remember(person.id, templates)
         return person
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Within it the gallery holds what the store holds, so that of two who enrol one face at the same time the second is told."""
+        self._follow()  # most of it before the lock, for which punches wait
+        with self._people.exclusive():
+            self._follow()
+            yield
 
     def _vectors(self, templates: list[NewTemplate]) -> list[Embedding]:
         return [template.vectors[self._model_id] for template in templates]

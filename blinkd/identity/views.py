@@ -7,8 +7,10 @@ View = Literal["front", "left", "right", "unknown"]
 """left and right are the person's own: `left` is the head turned towards the person's left shoulder. unknown: kept before views were."""
 
 # Degrees of Pose.yaw, which reads 12.8 on a portrait taken 15 degrees from the side and 42.6 on one taken from 45.
-FRONT_YAW_DEG = 10.0  # people who mean to look straight ahead read up to 9
-SIDE_YAW_DEG = 35.0  # farther round half of the face is hidden: too few of such views match their own person's frontal one
+FRONT_YAW_DEG = 10.0  # people who mean to look straight ahead read up to 9; half of LFW's pictures are within it
+# On LFW folds 1 to 4, with MobileFaceNet: of pictures turned by up to 40 degrees 83 to 94 % reach 0.60 with a frontal one of the same
+# person, as frontal ones do (83 %); beyond 40 it is 66 %. 35 leaves room for the error of the pose itself.
+SIDE_YAW_DEG = 35.0
 
 ADVICE: dict[View, str] = {
     "front": "look straight into the camera",

@@ -38,6 +38,7 @@ class Store:
         self._state_dir = state_dir
         self._key: bytes | None = None
         self._data_version: int | None = None
+        self._forgetting = False  # something was deleted in the transaction that is open
         self.path = path
         bound = tables(database)
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
@@ -123,8 +124,11 @@ class Store:
                 yield
             return
         # IMMEDIATE takes the write lock at the start, where waiting for it is safe
+        self._forgetting = False
         with named(self.path), self._database.atomic("IMMEDIATE"):
             yield
+        if self._forgetting:
+            self._forget()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -159,8 +163,12 @@ class Store:
     def _forget(self) -> None:
         """Empty the write-ahead log, which still holds what has just been deleted.
 
-        What was deleted is deleted, so this raises nothing: while somebody reads, the log stays, and a warning says so.
+        What was deleted is deleted, so this raises nothing: while somebody reads, the log stays, and a warning says so. Within a
+        transaction it is put off to its end.
         """
+        if self._database.in_transaction():
+            self._forgetting = True
+            return
         try:
             busy = self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except DATABASE_ERRORS as error:  # a read of our own that has not ended

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +48,10 @@ class PeopleRepository:
         self._guard = guard
         self._reading = reading
         self._forget = forget  # called when something deleted must leave the files too
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Within it nobody else writes, and all that is done is on disk when it ends, or nothing of it."""
+        return self._guard()
 
     def find(self, person_id: str) -> Person | None:
         """The person with that id, or None."""
@@ -99,8 +104,7 @@ class PeopleRepository:
         now = _now()
         with self._guard():
             self.get(person_id)
-            replaced = self._shelf.erase(person_id)
-            self._shelf.put(person_id, templates, now)
+            replaced = self._shelf.replace(person_id, templates, now)
             self._record("refreshed", person_id, now, len(templates), replaced, grounds)
         self._forget()
         return self.get(person_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from peewee import SQL, fn
+from peewee import SQL
 
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.errors import EnrolmentRefused
@@ -98,12 +98,13 @@ class TemplateShelf:
                     moment=moment,
                 )
 
-    def erase(self, person_id: str) -> int:
-        """Remove all templates of a person; returns of how many moments."""
+    def replace(self, person_id: str, templates: Sequence[NewTemplate], at: str) -> int:
+        """Put templates in the place of all that a person has; returns of how many moments those were. Raises as `put`."""
         table = self._tables.templates
-        count = int(table.select(fn.COUNT(fn.DISTINCT(table.moment))).where(table.person_id == person_id).scalar())
-        table.delete().where(table.person_id == person_id).execute()
-        return count
+        old = list(table.select(table.id, table.moment).where(table.person_id == person_id))
+        self.put(person_id, templates, at)  # first, so that what is stored still tells the dimension
+        table.delete().where(table.id.in_([row.id for row in old])).execute()
+        return len({row.moment for row in old})
 
     def read(self, model_id: str) -> Iterator[Template]:
         """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""

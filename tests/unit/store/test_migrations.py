@@ -3,15 +3,19 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from peewee import SqliteDatabase
 
 from blinkd.attendance.punch import PersonStatus
+from blinkd.crypto.at_rest import TemplateCipher, load_key
 from blinkd.errors import StoreError
 from blinkd.store import schema
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.schema import Migration, migrations, newest_version, statements
-from tests.unit.store.stores import QUICK, at_once, contents, old_database, open_store, punch, rows
+from tests.unit.store.stores import MODEL, QUICK, at_once, contents, old_database, open_store, punch, rows, vector
+
+EXPORTED = "id, model_id, quality, source, created_at"  # of templates, before they had views
 
 
 def test_files_are_numbered_without_gaps() -> None:
@@ -58,6 +62,51 @@ def test_every_old_version_is_walked_up_and_opens_again(tmp_path: Path, version:
         }
     if version >= 4:
         assert rows(tmp_path, "SELECT envelope FROM people WHERE id = 'u1'") == [('{"iv": 1}',)]
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_terminals_people_are_the_same_after_templates_got_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """The older program's rows, as it wrote them, and what `people export` told of them then."""
+    real = migrations()
+    old_database(tmp_path / DATABASE_FILE, 4)
+    monkeypatch.setattr(schema, "migrations", lambda: real[:version])
+    open_store(tmp_path).close()
+    cipher = TemplateCipher(load_key(tmp_path, create=True))
+    raw = sqlite3.connect(tmp_path / DATABASE_FILE)
+    for number, model, person in ((1, MODEL, "u1"), (2, MODEL, "u1"), (3, "other@1", "u2")):
+        sealed = cipher.seal(f"t{number}", person, model, vector(number))
+        row = (f"t{number}", person, model, 192, sealed, 0.5, f"{number}.jpg", "2026-01-01T00:00:00+00:00")
+        raw.execute("INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    raw.commit()
+    raw.row_factory = sqlite3.Row
+    told = {
+        person["id"]: {
+            **person,
+            "templates": [dict(row) for row in raw.execute(f"SELECT {EXPORTED} FROM templates WHERE person_id = ?", (person["id"],))],
+            "punches": [dict(row) for row in raw.execute("SELECT * FROM punches WHERE person_id = ? ORDER BY seq", (person["id"],))],
+            "scans": [dict(row) for row in raw.execute("SELECT * FROM scan_log WHERE person_id = ? ORDER BY seq", (person["id"],))],
+        }
+        for person in [dict(row) for row in raw.execute("SELECT id, name, status FROM people")]
+    }
+    raw.close()
+    monkeypatch.setattr(schema, "migrations", lambda: real)
+    for _ in ("walks up", "opens again"):
+        with open_store(tmp_path) as store:
+            for person_id, before in told.items():
+                after = store.people.everything(person_id)
+                assert after.pop("enrolments") == []
+                for template in after["templates"]:
+                    assert (template.pop("view"), template.pop("label"), template.pop("moment")) == ("unknown", "", template["id"])
+                if version == 5:  # times of the origin get their form in version 6
+                    for entry in [*after["punches"], *after["scans"], *before["punches"], *before["scans"]]:
+                        entry.pop("utc", None)
+                assert after.pop("enrolled_at")
+                assert after == before
+            assert [person.templates for person in store.people.all()] == [1, 2]
+            assert [one.view for one in store.people.moments("u1")] == ["unknown", "unknown"]
+            for template, seed in zip(store.people.templates(MODEL), (1, 2), strict=True):
+                np.testing.assert_array_equal(template.vector, vector(seed))
+            assert store.people.lacking(MODEL) == {"u2"}
 
 
 def test_a_punch_goes_on_from_the_origins_last_number(tmp_path: Path) -> None:
