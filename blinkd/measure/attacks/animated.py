@@ -29,7 +29,7 @@ def blink_times(chance: Chance, seconds: float) -> npt.NDArray[np.float64]:
 
 
 def photo_warped_blink(order: Order) -> Footage:
-    """An animated blink on a still photo: lids stretched over the eyes, or moved by the landmarks' net; on paper-like and screen-like
+    """An animated blink on a still photo: skin slid over the eyes, alone or with the skin around pulled along by the landmarks' net; on paper-like and screen-like
     media, held by hand or filling the frame.
     """
     kind = order.kind(("lids_screen", "mesh_screen", "lids_fills_frame", "mesh_still"))
@@ -43,7 +43,9 @@ def photo_warped_blink(order: Order) -> Footage:
             levels = [look(lids.closed_by(step / (LEVELS - 1))) for step in range(LEVELS)]
         else:
             mesh = MeshWarp(picture, landmarks)
-            levels = [look(mesh.moved_to(lids_lowered(mesh.rest, step / (LEVELS - 1)))) for step in range(LEVELS)]
+            shares = [step / (LEVELS - 1) for step in range(LEVELS)]
+            # the net pulls the skin around along; the lid itself slides over the eye in either kind
+            levels = [look(LidWarp(mesh.moved_to(lids_lowered(mesh.rest, share)), mesh.rest).closed_by(share)) for share in shares]
         return lambda t: levels[round(blink_curve(t, times, closed_s) * (LEVELS - 1))]
 
     return _shown(order, kind, fills, still, animate, {"blinks": len(times), "closed_s": round(closed_s, 2)})
@@ -63,9 +65,8 @@ def photo_animated_turn(order: Order) -> Footage:
             yaw = glide(t, order.seconds, -reach, reach, turns, 0.0)
             pitch = glide(t, order.seconds, -7, 7, turns * 0.7, 0.0) if "pitch" in kind else 0.0
             points, depth = turned(landmarks, yaw, pitch)
-            if "blink" in kind:
-                points = lids_lowered(points, blink_curve(t, times, closed_s))
-            return look(mesh.moved_to(points, depth))
+            closing = blink_curve(t, times, closed_s) if "blink" in kind else 0.0
+            return look(LidWarp(mesh.moved_to(points, depth), points).closed_by(closing))
 
         return content
 

@@ -24,7 +24,7 @@ SHORTEST_RUN_S = 1.5  # of an unbroken face; shorter clips show nothing
 PORTRAIT_SIDE = 1200  # pixels that a portrait's longer side is shrunk to
 PORTRAIT_FACE_PX = 90.0  # a smaller face is too coarse to be printed life-size
 PORTRAIT_YAW_DEG = 25.0  # a head turned farther recognises nobody and has one eye hidden
-PORTRAIT_EAR = 0.175  # both eyes of a portrait must be open and seen, or a warp has nothing to close
+PORTRAIT_EAR = 0.19  # both eyes of a portrait must be open and seen, or a warp has nothing to close
 SAME_PERSON = 0.4  # similarity above which two sources may show one person; another one is wanted for a swap
 
 

@@ -20,7 +20,7 @@ MONITOR_PITCH_M = (0.000277, 0.000311, 0.000252, 0.000233)  # 24" and 27" full H
 TABLET_PITCH_M = (0.000192, 0.000158)  # 132 and 160 dots an inch
 SAMPLINGS = (Sampling(0.25, 0.12), Sampling(0.5, 0.14), Sampling(0.5, 0.18))
 SMALL_QUALITY = 45  # JPEG quality of a small video
-MOST_CYCLES = 2  # display pixels on one of the frame in a close-up; at 3 hardly any contrast is left
+CLOSE_CYCLES, FAR_CYCLES = 2, 3  # display pixels on one of the frame; beyond 3 no lens leaves any contrast
 OFF_BEAT = (0.008, 0.05)  # by how much the grid's frequency misses a whole number: fringes 20 to 125 pixels wide and more
 PULSE_DEPTH = (0.1, 0.6)  # of a backlight dimmed by switching it on and off, after the panel's own afterglow
 BEATING: tuple[tuple[Device, bool, int], ...] = (
@@ -39,11 +39,11 @@ def replay_moire(order: Order) -> Footage:
     device, close_up, skipping = order.kind(BEATING)
     chance, lens, fps = order.chance, lens_of(order.chance), order.fps()
     set_ = set_up(order, device, close_up, lens)
-    pitch = float(chance.choice(MONITOR_PITCH_M if device == "monitor" else TABLET_PITCH_M))
-    # nearer than the plain replay rather than farther: the finer the grid in the frame, the less of it the lens passes
-    whole = int(np.clip(set_.distance / (lens.focal_px * pitch), 1, MOST_CYCLES if close_up else MOST_CYCLES + 1))
+    # the attacker's distance is any; display and distance are chosen so that fringes show, a few centimetres from the plain replay
+    whole = CLOSE_CYCLES if close_up else FAR_CYCLES
+    pitches = MONITOR_PITCH_M if device == "monitor" else TABLET_PITCH_M
+    pitch = min(pitches, key=lambda one: abs(whole * lens.focal_px * one - set_.distance))
     missed = float(chance.uniform(*OFF_BEAT)) * float(chance.choice([-1, 1]))
-    # the attacker's distance is any; it is moved by a few centimetres to where fringes show
     set_ = replace(set_, distance=whole * lens.focal_px * pitch * (1 + missed / whole))
     grid, sampling = SubPixels(pitch), SAMPLINGS[skipping]
 

@@ -16,9 +16,15 @@ MESH_POINTS = 468  # without the irises, which move inside of the eyes
 # Upper and lower lid of each eye from the picture's left to its right, corner to corner, in the 478-point mesh
 RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)
 LEFT_UPPER, LEFT_LOWER = (362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263)
-SLIT = 0.06  # share of the opening that a fully closed warp leaves
-LID_SHARE = 0.92  # of the closing is made by the upper lid, the rest by the lower one
-REACH_UP, REACH_DOWN = 0.75, 0.45  # of the eye's width: how far the skin above and below is stretched
+SLIT = 0.06  # share of the opening that lids moved by the net leave
+OVERLAP = 0.12  # of the opening by which a shut lid goes past the lower one's landmarks, which lie within its rim
+UNDER_EYE = 0.12  # of the eye's width below the lower lid, where the skin for a closed lid is taken from
+LASHES = 0.05  # of the eye's width above the upper lid's rim that the lid covers too: its own lashes are there
+FEATHER, LASH_LINE, LASH_DARKNESS = (
+    0.025,
+    0.03,
+    0.6,
+)  # softness of the lid's border and half width of the lashes, in eye widths; their depth
 STEP_PX = 2  # the mesh map is made on a grid of this step; a coarser one smooths the lids' closing away
 FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
              172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
@@ -27,7 +33,10 @@ AROUND = ((1.35, 0.75), (1.8, 0.35))  # rings around the face's outline: their s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LidWarp:
-    """Closes the eyes of a picture by stretching the skin above them, column by column in each eye's own axes."""
+    """Closes the eyes of a picture: skin from under each eye, mirrored, slides down over the eyeball, with a line of lashes at its rim.
+
+    landmarks: float32 (468 or 478, 2 or 3) in pixels of the picture.
+    """
 
     picture: Image
     landmarks: Points
@@ -38,7 +47,7 @@ class LidWarp:
         if amount <= 0:
             return out
         for upper, lower in ((RIGHT_UPPER, RIGHT_LOWER), (LEFT_UPPER, LEFT_LOWER)):
-            self._close(out, upper, lower, amount * (1 - SLIT))
+            self._close(out, upper, lower, amount)
         return out
 
     def _close(self, out: Image, upper: tuple[int, ...], lower: tuple[int, ...], amount: float) -> None:
@@ -51,28 +60,31 @@ class LidWarp:
         # the eye's own axes: s along the line through its corners, n at right angles, down
         axes = np.array([[cos, sin], [-sin, cos]])
         a, b = (above - above[0]) @ axes.T, (below - above[0]) @ axes.T
-        x0, y0 = np.floor(above[0] + np.minimum(np.array([-0.2, -0.2]), across / width) * 0 - 1.3 * width).astype(int)
-        x1, y1 = np.ceil(above[-1] + 1.3 * width).astype(int) + 1
-        x0, y0 = max(int(x0), 0), max(int(y0), 0)
-        x1, y1 = min(int(x1), out.shape[1]), min(int(y1), out.shape[0])
+        middle = (above[0] + above[-1]) / 2
+        x0, y0 = (int(value) for value in np.maximum(np.floor(middle - width), 0))
+        x1, y1 = (int(value) for value in np.minimum(np.ceil(middle + width) + 1, out.shape[1::-1]))
         px, py = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
         dx, dy = px - above[0][0], py - above[0][1]
         s, n = cos * dx + sin * dy, -sin * dx + cos * dy
-        lid = np.interp(s, a[:, 0], a[:, 1], left=a[0, 1], right=a[-1, 1])
-        rim = np.maximum(np.interp(s, b[:, 0], b[:, 1], left=b[0, 1], right=b[-1, 1]), lid)
-        opening = rim - lid
-        top, bottom = lid - REACH_UP * width, rim + REACH_DOWN * width
-        new_lid, new_rim = lid + LID_SHARE * amount * opening, rim - (1 - LID_SHARE) * amount * opening
-        gap = np.maximum(new_rim - new_lid, 1e-3)
-        source = np.where(
-            n < new_lid,
-            top + (n - top) * (lid - top) / (new_lid - top),
-            np.where(n > new_rim, rim + (n - new_rim) * (bottom - rim) / (bottom - new_rim), lid + (n - new_lid) * opening / gap),
-        )
-        source = np.where((n <= top) | (n >= bottom), n, source)
+        # a head that is turned away may show a corner's points out of order
+        lid = np.interp(s, *_rising(a))
+        rim = np.maximum(np.interp(s, *_rising(b)), lid)
+        edge = lid + amount * (1 + OVERLAP) * (rim - lid)
+        source = rim + UNDER_EYE * width + (edge - n)
         move = source - n
-        map_x, map_y = (px - sin * move).astype(np.float32), (py + cos * move).astype(np.float32)
-        out[y0:y1, x0:x1] = cv2.remap(self.picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        skin = cv2.remap(
+            self.picture,
+            (px - sin * move).astype(np.float32),
+            (py + cos * move).astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        covered = ((n >= lid - LASHES * width) & (n <= edge) & (s > 0) & (s < width)).astype(np.float32)
+        covered = np.asarray(cv2.GaussianBlur(covered, (0, 0), max(0.6, FEATHER * width)), np.float32)
+        lashes = np.exp(-(((n - edge) / (LASH_LINE * width)) ** 2)) * ((s > 0) & (s < width)) * min(1.0, 3 * amount)
+        part = out[y0:y1, x0:x1]
+        mixed = (part + (skin - part.astype(np.float32)) * covered[:, :, None]) * (1 - LASH_DARKNESS * lashes)[:, :, None]
+        part[:] = np.clip(mixed, 0, 255).astype(np.uint8)
 
 
 class MeshWarp:
@@ -186,6 +198,12 @@ def _triangulated(points: Flat, size: tuple[int, int]) -> npt.NDArray[np.int64]:
         if None not in corners:
             found.append([corner for corner in corners if corner is not None])
     return np.array(found, np.int64)
+
+
+def _rising(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Coordinates of points (N, 2) as two arrays, in the order of the first."""
+    ordered = points[np.argsort(points[:, 0], kind="stable")]
+    return ordered[:, 0], ordered[:, 1]
 
 
 def _affine_back(rest: npt.NDArray[np.float32], moved: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

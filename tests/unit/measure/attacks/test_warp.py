@@ -14,23 +14,23 @@ from blinkd.vision.face import LEFT_EYE_CONTOUR, RIGHT_EYE_CONTOUR, Face
 SHUT, OPEN = 0.15, 0.85  # eye aspect ratio of shut eyes, and share of the first one that counts as open again
 
 
-@pytest.fixture(scope="module", params=["obama.jpg", "0-f1-su-ph.jpg", "single_face.jpg"])
+@pytest.fixture(scope="module", params=["obama.jpg", "0-f1-su-ph.jpg", "single_face.jpg", "obama2.jpg", "biden.jpg"])
 def portrait(request: pytest.FixtureRequest, media: Path, networks: Parts) -> tuple[Image, Face]:
     picture = read_picture(media / request.param)
     return picture, networks.analyser.faces(picture)[0]
 
 
-def test_stretched_lids_look_shut_to_the_mesh_and_open_again(portrait: tuple[Image, Face], networks: Parts) -> None:
+def test_lids_slid_over_the_eyes_look_shut_to_the_mesh_and_open_again(portrait: tuple[Image, Face], networks: Parts) -> None:
     picture, face = portrait
     lids = LidWarp(picture, face.landmarks)
     assert networks.analyser.faces(lids.closed_by(1.0))[0].eye_aspect_ratio < SHUT
     assert networks.analyser.faces(lids.closed_by(0.0))[0].eye_aspect_ratio > OPEN * face.eye_aspect_ratio
 
 
-def test_lids_moved_by_the_net_look_shut_to_the_mesh(portrait: tuple[Image, Face], networks: Parts) -> None:
+def test_lids_pulled_by_the_net_look_shut_to_the_mesh(portrait: tuple[Image, Face], networks: Parts) -> None:
     picture, face = portrait
     mesh = MeshWarp(picture, face.landmarks)
-    shut = mesh.moved_to(lids_lowered(mesh.rest, 1.0))
+    shut = LidWarp(mesh.moved_to(lids_lowered(mesh.rest, 1.0)), mesh.rest).closed_by(1.0)
     assert networks.analyser.faces(shut)[0].eye_aspect_ratio < SHUT
 
 
