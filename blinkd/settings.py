@@ -129,6 +129,9 @@ class LivenessSettings(Section):
     texture_deny: Fraction = 0.4  # mean probability of a live face below which the texture model overrides everything
     texture_doubt: Fraction = 0.75  # and below which it only doubts
     passive_every_ms: Milliseconds = 150  # between looks of the passive cues: neighbouring frames tell nothing new
+    fixed_camera: bool = (
+        False  # true for a camera that hangs on a wall: then a background that moves is a doubt; hand-held clips move always
+    )
     step_s: Seconds = 6.0  # time for one step of a challenge: enough to read and to move, too little to prepare a recording
     ear_closed: float = Field(0.18, gt=0, lt=1)  # eye aspect ratio below which an eye is closed
     ear_open: float = Field(0.22, gt=0, lt=1)  # and above which it is open again

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from blinkd.capture.frame import Image
+from blinkd.liveness.background import BackgroundWatch
 from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.cue import Cue
@@ -63,10 +64,10 @@ class LivenessJudge:
         self._texture = TextureWatch(settings)
         self._depth = DepthWatch()
         self._screen = ScreenWatch(eyes.framed)
+        self._background = BackgroundWatch() if settings.fixed_camera else None
+        looking = ("texture", "edges", "pattern") if self._background is None else ("texture", "edges", "background", "pattern")
+        self._looked_at = dict.fromkeys(looking, -math.inf)
         self._before: Face | None = None
-        self._texture_at: float | None = None
-        self._screen_at: float | None = None
-        self._pattern_at: float | None = None
         self._cues: list[Cue] = []
 
     def observe(self, t: float, image: Image, face: Face, crop: Image) -> list[Cue]:
@@ -97,7 +98,14 @@ class LivenessJudge:
         """
         kinds = [cue.kind for cue in self._cues if after < cue.t < before]
         blinks, turns = kinds.count("blink"), kinds.count("head_turn")
-        findings = (self._continuity.finding(), self._texture.finding(), self._depth.finding(), *self._screen.findings())
+        findings: tuple[Finding, ...] = (
+            self._continuity.finding(),
+            self._texture.finding(),
+            self._depth.finding(),
+            *self._screen.findings(),
+        )
+        if self._background is not None:
+            findings += (self._background.finding(),)
         policy = POLICIES[self._settings.policy]
         return Evidence(blinks, turns, findings, decide(policy, blinks, findings, challenge_passed=challenge_passed))
 
@@ -105,15 +113,16 @@ class LivenessJudge:
         """The passive cues that look at the picture, a few times a second and never two in one frame: each costs some milliseconds."""
         if self._settings.policy == "none" or abs(face.pose.yaw) > FAR_YAW_DEG:
             return
-        if self._due(self._texture_at, t):
-            self._texture_at = t
-            self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
-        elif self._due(self._screen_at, t):
-            self._screen_at = t
-            self._screen.observe(image, face)
-        elif self._due(self._pattern_at, t):
-            self._pattern_at = t
-            self._screen.observe_pattern(image)
-
-    def _due(self, last: float | None, t: float) -> bool:
-        return last is None or (t - last) * 1000 >= self._settings.passive_every_ms
+        longest_ago = min(self._looked_at, key=lambda cue: self._looked_at[cue])
+        if (t - self._looked_at[longest_ago]) * 1000 < self._settings.passive_every_ms:
+            return
+        self._looked_at[longest_ago] = t
+        match longest_ago:
+            case "texture":
+                self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
+            case "edges":
+                self._screen.observe(image, face)
+            case "pattern":
+                self._screen.observe_pattern(image)
+            case "background" if self._background is not None:
+                self._background.observe(t, image, face)

@@ -33,7 +33,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "fast",
             motion_counts=False,
-            waits_for=("continuity", "texture", "bezel"),
+            waits_for=("continuity", "texture", "bezel", "background"),
             on_doubt=0,
             always=0,
             stops="prints, photos on a screen, and replays that the passive cues see through; no challenge, so doubt lets pass",
@@ -41,7 +41,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "standard",
             motion_counts=True,
-            waits_for=("continuity", "texture", "bezel", "depth"),
+            waits_for=("continuity", "texture", "bezel", "background", "depth"),
             on_doubt=2,
             always=0,
             stops="as fast, and whatever a passive cue only doubts unless two random steps are followed",
@@ -49,7 +49,7 @@ POLICIES: dict[str, Policy] = {
         Policy(
             "strict",
             motion_counts=True,
-            waits_for=("continuity", "texture", "bezel", "depth"),
+            waits_for=("continuity", "texture", "bezel", "background", "depth"),
             on_doubt=3,
             always=3,
             stops="as standard, and every recording made before the steps were drawn, however good its picture",
