@@ -17,9 +17,8 @@ MESH_POINTS = 468  # without the irises, which move inside of the eyes
 RIGHT_UPPER, RIGHT_LOWER = (33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)
 LEFT_UPPER, LEFT_LOWER = (362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263)
 SLIT = 0.06  # share of the opening that lids moved by the net leave
-OVERLAP = 0.12  # of the opening by which a shut lid goes past the lower one's landmarks, which lie within its rim
 UNDER_EYE = 0.12  # of the eye's width below the lower lid, where the skin for a closed lid is taken from
-LASHES = 0.05  # of the eye's width above the upper lid's rim that the lid covers too: its own lashes are there
+LASHES = 0.11  # of the eye's width above the upper lid's rim that the lid covers too: its own lashes are there
 FEATHER, LASH_LINE, LASH_DARKNESS = (
     0.025,
     0.03,
@@ -69,7 +68,7 @@ class LidWarp:
         # a head that is turned away may show a corner's points out of order
         lid = np.interp(s, *_rising(a))
         rim = np.maximum(np.interp(s, *_rising(b)), lid)
-        edge = lid + amount * (1 + OVERLAP) * (rim - lid)
+        edge = lid + amount * (rim - lid)
         source = rim + UNDER_EYE * width + (edge - n)
         move = source - n
         skin = cv2.remap(
