@@ -101,6 +101,7 @@ class LivenessJudge:
         findings: tuple[Finding, ...] = (
             self._continuity.finding(),
             self._texture.finding(),
+            self._texture.view(),
             self._depth.finding(),
             *self._screen.findings(),
         )

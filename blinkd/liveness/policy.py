@@ -76,7 +76,8 @@ def decide(policy: Policy, blinks: int, findings: tuple[Finding, ...], *, challe
     waits = [cue for cue, verdict in verdicts.items() if verdict == "unsure" and cue in policy.waits_for]
     if not alive or waits:
         return "wait"
-    doubted = "doubt" in verdicts.values()
+    # a face that fills the picture is doubted unless it moves as only a solid one does
+    doubted = any(verdict == "doubt" and not (cue == "view" and solid) for cue, verdict in verdicts.items())
     if policy.always or (doubted and policy.on_doubt):
         return "challenge"
     return "live"

@@ -4,6 +4,7 @@ MiniFASNet V2 sees the face with some of its surroundings (2.7 times its box), V
 lie there. Their probabilities of `live` are averaged, over the networks and then over the track.
 """
 
+import math
 from collections import deque
 
 import cv2
@@ -24,6 +25,7 @@ FEWEST = 4  # looks before it says anything
 FAR_YAW_DEG = 30.0  # beyond it the networks were not trained
 NARROW_VIEW = 2.0  # the picture ends within so many times the face's box: what a screen's edge would show is out of sight,
 NARROW_DOUBT = 0.9  # so the networks must be surer of what they do see
+CLOSE_VIEW = 1.7  # so near that a large screen would show no edge at all: a blink alone is not enough then
 
 
 class TextureModel:
@@ -57,12 +59,12 @@ class TextureWatch:
         self._deny, self._doubt = settings.texture_deny, settings.texture_doubt
         self._recent: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
         self._sum, self._count = 0.0, 0
-        self._narrow = False
+        self._view = math.inf
 
     def observe(self, answers: tuple[float, ...], view: float) -> None:
         """Take one look's probabilities, one a network; view: how many times the face's box fits into the picture."""
         self._recent.append(answers)
-        self._narrow = view < NARROW_VIEW
+        self._view = view
         self._sum += float(np.mean(answers))
         self._count += 1
 
@@ -77,8 +79,12 @@ class TextureWatch:
         if value < self._deny:
             return Finding("texture", "deny", value)
         lone = float(np.median(self._recent, axis=0).min()) < self._deny
-        doubted = lone or value < (max(self._doubt, NARROW_DOUBT) if self._narrow else self._doubt)
+        doubted = lone or value < (max(self._doubt, NARROW_DOUBT) if self._view < NARROW_VIEW else self._doubt)
         return Finding("texture", "doubt" if doubted else "clear", value)
+
+    def view(self) -> Finding:
+        """`doubt` while the face is so near that nothing around it is seen."""
+        return Finding("view", "doubt" if self._view < CLOSE_VIEW else "open", None if math.isinf(self._view) else self._view)
 
 
 def view_of(image: Image, face: Face) -> float:

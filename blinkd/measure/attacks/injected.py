@@ -34,7 +34,8 @@ def looped_frames(order: Order) -> Footage:
     kind = order.kind(("jump", "back_and_forth", "soft_seam"))
     clip, _, span = _chosen(order)
     fps = round(clip.fps)
-    first = span.before  # the blink comes first: a terminal has not seen the eyes open yet, so that only the repeated one can count
+    # The blink comes first: a terminal has not seen the eyes open yet, so that only the repeated one can count
+    first = max(0, span.before - (SEAM_FRAMES if kind == "soft_seam" else 0))
     length = min(len(clip.faces), span.after + round(LOOP_MARGIN_S * fps)) - first
     fade = min(SEAM_FRAMES, length // 3)
     period = {"jump": length, "back_and_forth": 2 * length - 2, "soft_seam": length - fade}[kind]

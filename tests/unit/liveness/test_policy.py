@@ -41,6 +41,12 @@ def test_a_stiff_plane_that_blinks_is_challenged_and_let_in_only_when_it_is_stif
     assert answer("standard", CLEAR, MOVING, blinks=1, passed=True) == "live"
 
 
+def test_a_blink_of_a_face_that_fills_the_picture_is_challenged_unless_it_is_seen_to_be_solid() -> None:
+    near = Finding("view", "doubt", 1.4)
+    assert answer("standard", CLEAR, MOVING, near, blinks=1) == "challenge"
+    assert answer("standard", CLEAR, SOLID, near, blinks=1) == "live"
+
+
 def test_doubt_asks_for_a_challenge_and_a_passed_one_settles_it() -> None:
     assert answer("standard", DOUBT, blinks=1) == "challenge"
     assert answer("standard", DOUBT, blinks=1, passed=True) == "live"
