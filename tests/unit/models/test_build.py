@@ -47,6 +47,17 @@ def test_the_pinned_package_gives_the_bytes_of_the_manifest_again(models_dir: Pa
 
 
 @pytest.mark.sources
+@pytest.mark.parametrize("name", ["minifasnet_v2", "minifasnet_v1se"])
+def test_the_texture_networks_come_out_of_their_package_as_they_are_committed(models_dir: Path, name: str) -> None:
+    manifest = Manifest.load(models_dir)
+    path = manifest.path(name, "fp32")
+    path.unlink(missing_ok=True)
+    (built,) = build(manifest, name)
+    assert built.written
+    assert path.read_bytes() == (default_models_dir() / path.name).read_bytes()
+
+
+@pytest.mark.sources
 def test_a_build_that_comes_out_different_leaves_the_file_alone(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = Manifest.load(models_dir)
     monkeypatch.setattr("blinkd.models.build.source_bytes", lambda _entry, _cache: b"something else")
