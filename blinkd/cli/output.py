@@ -28,5 +28,11 @@ def notes() -> Console:
 
 
 def one_line(details: Mapping[str, Any]) -> str:
-    """Members of an event in words: key=value, in their order."""
-    return "  ".join(f"{key}={value}" for key, value in details.items())
+    """Members of an event in words: key=value, in their order; members of a member as name:value."""
+    return "  ".join(f"{key}={_plain(value)}" for key, value in details.items())
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{inner}" for name, inner in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list) else value
