@@ -1,4 +1,7 @@
-"""Head turns by the ratio of the nose's distances to the two cheeks."""
+"""Head turns by the ratio of the nose's distances to the two cheeks, and by the pose: both must say so.
+
+The ratio alone runs wild where the mesh jitters on a small or moving picture; the pose comes from the mesh's depth, another way.
+"""
 
 from typing import Literal
 
@@ -7,6 +10,7 @@ from blinkd.vision.face import Face
 
 Side = Literal["left", "right"]
 HOLD_MS = 100  # the head must stay turned for so long: one frame of jitter is no turn
+POSE_DEG = 9.0  # yaw to the same side; where people pass the ratio's bounds the mesh's own yaw is 12 degrees at least
 CENTRE_BAND = (0.6, 1.67)  # ratio of a head that looks straight ahead; a turn starts and the next one counts only from here
 
 
@@ -23,7 +27,11 @@ class TurnDetector:
         ratio = face.yaw_ratio
         if CENTRE_BAND[0] <= ratio <= CENTRE_BAND[1]:
             self._ready = True
-        side: Side | None = "left" if ratio < self._left else "right" if ratio > self._right else None
+        side: Side | None = None
+        if ratio < self._left and face.pose.yaw <= -POSE_DEG:
+            side = "left"
+        elif ratio > self._right and face.pose.yaw >= POSE_DEG:
+            side = "right"
         if side is None or not self._ready:
             self._since = None
             return None

@@ -6,6 +6,7 @@ from blinkd.vision.face import (
     CHEEK_IMAGE_LEFT,
     CHEEK_IMAGE_RIGHT,
     LEFT_EYE_EAR,
+    LEFT_EYE_OUTER,
     NOSE_TIP,
     RIGHT_EYE_EAR,
     Face,
@@ -15,11 +16,17 @@ SIDE = 200.0  # pixels
 
 
 def face(
-    ear: float = 0.3, other_ear: float | None = None, jitter: float = 0.0, yaw_ratio: float = 1.0, seed: int = 0, sway: float = 0.0
+    ear: float = 0.3,
+    other_ear: float | None = None,
+    jitter: float = 0.0,
+    yaw_ratio: float = 1.0,
+    seed: int = 0,
+    sway: float = 0.0,
+    yaw: float | None = None,
 ) -> Face:
     """A face with the given eye aspect ratios; jitter is the standard deviation of every landmark as a share of the face's size.
 
-    sway: how far a solid head has moved, as a share of its size: each landmark by its own depth, as no homography can.
+    yaw: degrees by the mesh's depth; by itself it follows the ratio. sway: how far a solid head has moved, as a share of its size: each landmark by its own depth, as no homography can.
     """
     shape = np.random.default_rng(7).uniform(0, SIDE, (478, 3)).astype(np.float32)
     shape[:, 2] = 0
@@ -31,6 +38,8 @@ def face(
     shape[10], shape[152] = (100, 0, 0), (100, SIDE, 0)
     shape[NOSE_TIP] = (SIDE * yaw_ratio / (1 + yaw_ratio), 110, 0)
     shape[CHEEK_IMAGE_LEFT], shape[CHEEK_IMAGE_RIGHT] = (0, 110, 0), (SIDE, 110, 0)
+    # the mesh's depth says the same as the ratio: the eye on the far side lies deeper
+    shape[LEFT_EYE_OUTER, 2] = 120 * np.tan(np.radians(18 * np.log(yaw_ratio) if yaw is None else yaw))
     if sway:
         fixed = [*RIGHT_EYE_EAR, *LEFT_EYE_EAR, NOSE_TIP, CHEEK_IMAGE_LEFT, CHEEK_IMAGE_RIGHT]
         moved = sway * SIDE * np.random.default_rng(8).normal(size=(478, 1)) * np.array([1.0, 0.5])

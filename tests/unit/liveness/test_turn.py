@@ -25,3 +25,9 @@ def test_a_face_that_was_never_straight_has_not_turned() -> None:
 
 def test_one_frame_of_jitter_is_no_turn() -> None:
     assert run([*CENTRE, 0.1, *CENTRE, 9.0, *CENTRE]) == []
+
+
+def test_a_ratio_that_the_pose_does_not_bear_out_is_no_turn() -> None:
+    detector = TurnDetector(LivenessSettings())
+    looks = [face() for _ in range(5)] + [face(yaw_ratio=3.0, yaw=-2.0) for _ in range(8)]
+    assert not any(detector.observe(n / 20, look) for n, look in enumerate(looks))
