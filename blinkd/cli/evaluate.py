@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from blinkd.cli import attack_kit, evaluate_pad, evaluate_people
+from blinkd.cli import evaluate_kit, evaluate_pad, evaluate_people
 from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.daemon import Parts
 from blinkd.errors import MediaError
@@ -78,4 +78,4 @@ def verify(
 
 evaluate_people.register(app)
 evaluate_pad.register(app)
-attack_kit.register(app)
+evaluate_kit.register(app)

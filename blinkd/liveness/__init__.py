@@ -1,1 +1,1 @@
-"""Evidence that a live person stands before the camera: blink, head turn, continuity, and the policy that joins them."""
+"""Evidence for and against a live person before the camera: signs of life, passive cues, the challenge, and the policy that joins them."""
