@@ -108,7 +108,7 @@ class LivenessJudge:
         if self._background is not None:
             findings += (self._background.finding(),)
         policy = POLICIES[self._settings.policy]
-        return Evidence(blinks, turns, findings, decide(policy, blinks, findings, challenge_passed=challenge_passed))
+        return Evidence(blinks, turns, findings, decide(policy, blinks, before - after, findings, challenge_passed=challenge_passed))
 
     def _look(self, t: float, image: Image, face: Face) -> None:
         """The passive cues that look at the picture, a few times a second and never two in one frame: each costs some milliseconds."""

@@ -6,6 +6,7 @@ from typing import Literal
 from blinkd.liveness.finding import Finding
 
 Name = Literal["fast", "standard", "strict", "none"]
+MOTION_S = 2.0  # a blink is over in a moment; movement alone must go on for as long as the other cues need to make sure
 Answer = Literal["live", "wait", "challenge", "denied"]
 
 
@@ -13,7 +14,7 @@ Answer = Literal["live", "wait", "challenge", "denied"]
 class Policy:
     """One policy as data.
 
-    motion_counts: a head that moves as only a solid one does is a sign of life beside the blink.
+    motion_counts: a head that moves as only a solid one does, for MOTION_S, is a sign of life beside the blink.
     waits_for: passive cues that must have made up their mind first.
     on_doubt: steps of the challenge when a passive cue doubts (0: doubts are let pass).
     always: steps of the challenge that everybody is asked.
@@ -59,10 +60,10 @@ POLICIES: dict[str, Policy] = {
 }
 
 
-def decide(policy: Policy, blinks: int, findings: tuple[Finding, ...], *, challenge_passed: bool) -> Answer:
+def decide(policy: Policy, blinks: int, seen_s: float, findings: tuple[Finding, ...], *, challenge_passed: bool) -> Answer:
     """Join the cues of one unbroken track.
 
-    blinks: natural ones between the first and the last embedding.
+    blinks: natural ones between the first and the last embedding; seen_s: seconds between these two.
     """
     if policy.name == "none":
         return "live"
@@ -72,11 +73,13 @@ def decide(policy: Policy, blinks: int, findings: tuple[Finding, ...], *, challe
     if challenge_passed:  # who has turned the head is no stiff plane any more
         return "wait" if verdicts.get("depth") in ("unsure", "doubt") or verdicts.get("continuity") == "unsure" else "live"
     solid = verdicts.get("depth") == "clear"
-    alive = blinks > 0 or (policy.motion_counts and solid)
+    # a face that fills the picture, so that nothing shows what it is on, must both blink and be seen to be solid
+    near = verdicts.get("view") == "doubt"
+    moved = policy.motion_counts and solid and seen_s >= MOTION_S and not near
+    alive = blinks > 0 or moved
     waits = [cue for cue, verdict in verdicts.items() if verdict == "unsure" and cue in policy.waits_for]
     if not alive or waits:
         return "wait"
-    # a face that fills the picture is doubted unless it moves as only a solid one does
     doubted = any(verdict == "doubt" and not (cue == "view" and solid) for cue, verdict in verdicts.items())
     if policy.always or (doubted and policy.on_doubt):
         return "challenge"

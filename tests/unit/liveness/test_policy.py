@@ -8,8 +8,8 @@ NOTHING_YET = Finding("texture", "unsure", None)
 SOLID, FLAT, MOVING, STIFF = (Finding("depth", verdict, 0.5) for verdict in ("clear", "deny", "open", "doubt"))
 
 
-def answer(policy: str, *findings: Finding, blinks: int = 0, passed: bool = False) -> str:
-    return decide(POLICIES[policy], blinks, findings, challenge_passed=passed)
+def answer(policy: str, *findings: Finding, blinks: int = 0, seen_s: float = 3.0, passed: bool = False) -> str:
+    return decide(POLICIES[policy], blinks, seen_s, findings, challenge_passed=passed)
 
 
 @pytest.mark.parametrize("policy", ["fast", "standard", "strict"])
@@ -32,6 +32,7 @@ def test_nobody_is_live_before_the_texture_model_has_looked(policy: str) -> None
 
 def test_a_head_that_moves_as_a_solid_one_is_a_sign_of_life_but_not_under_fast() -> None:
     assert answer("standard", CLEAR, SOLID) == "live"
+    assert answer("standard", CLEAR, SOLID, seen_s=1.0) == "wait", "for a moment only"
     assert answer("fast", CLEAR, SOLID) == "wait"
 
 
@@ -44,6 +45,7 @@ def test_a_stiff_plane_that_blinks_is_challenged_and_let_in_only_when_it_is_stif
 def test_a_blink_of_a_face_that_fills_the_picture_is_challenged_unless_it_is_seen_to_be_solid() -> None:
     near = Finding("view", "doubt", 1.4)
     assert answer("standard", CLEAR, MOVING, near, blinks=1) == "challenge"
+    assert answer("standard", CLEAR, SOLID, near) == "wait", "movement alone is not enough there"
     assert answer("standard", CLEAR, SOLID, near, blinks=1) == "live"
 
 
