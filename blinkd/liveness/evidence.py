@@ -13,7 +13,7 @@ from blinkd.liveness.depth import DepthWatch
 from blinkd.liveness.finding import Finding
 from blinkd.liveness.policy import POLICIES, Answer, decide
 from blinkd.liveness.screen import ScreenWatch
-from blinkd.liveness.steadiness import SHAKE_LIMIT, shake
+from blinkd.liveness.steadiness import SHAKE_LIMIT, shake, within
 from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch, view_of
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
@@ -79,7 +79,7 @@ class LivenessJudge:
         if side := self._turn.observe(t, face):
             cues.append(Cue("head_turn", t, {"direction": side, "ratio": round(face.yaw_ratio, 2)}))
         self._cues += cues
-        if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT:
+        if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT and within(image.shape, face):
             self._depth.observe(t, face)
         self._before = face
         self._screen.observe_light(image, crop)

@@ -23,3 +23,9 @@ def shake(before: Face, after: Face) -> float:
     factor = np.vdot(za, zb) / max(float(np.vdot(za, za).real), 1e-9)
     residual = zb - factor * za
     return float(np.sqrt(np.mean(np.abs(residual) ** 2))) / max(after.size, 1e-6)
+
+
+def within(shape: tuple[int, ...], face: Face) -> bool:
+    """Whether all the points on bone lie in a picture of that shape (height, width, ...): what lies outside is only guessed."""
+    points = face.landmarks[list(RIGID), :2]
+    return bool((points >= 0).all() and (points[:, 0] < shape[1]).all() and (points[:, 1] < shape[0]).all())
