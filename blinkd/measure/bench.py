@@ -18,6 +18,8 @@ from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
 from blinkd.liveness.evidence import Eyes
+from blinkd.liveness.light import FlickerWatch, GlareWatch
+from blinkd.liveness.moire import MoireWatch
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import Settings
 from blinkd.vision.align import align
@@ -26,8 +28,19 @@ from blinkd.vision.embedder import Embedder
 from blinkd.vision.quality import assess
 
 BENCH_SIZE = (640, 480)  # width, height in pixels at which every figure is stated
-EVERY_CUE = ("motion_ms", "track_ms", "signs_ms", "continuity_ms", "depth_ms", "texture_ms", "edges_ms", "crop_ms")
-"""What one frame would cost if every passive cue looked at it; in a session texture and edges take turns, a few times a second."""
+EVERY_CUE = (
+    "motion_ms",
+    "track_ms",
+    "signs_ms",
+    "continuity_ms",
+    "depth_ms",
+    "texture_ms",
+    "edges_ms",
+    "pattern_ms",
+    "light_ms",
+    "crop_ms",
+)
+"""What one frame would cost if every passive cue looked at it; in a session texture, edges and pattern take turns, a few times a second."""
 GALLERY_SIZES = (10_000, 100_000)
 WARM_UP = 5
 
@@ -93,7 +106,7 @@ def stages(
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
     Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks), signs_ms (blink, head turn),
-    continuity_ms, depth_ms, texture_ms, edges_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
+    continuity_ms, depth_ms, texture_ms, edges_ms, pattern_ms, light_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
     quality), and embed_<precision>_ms for each embedder, measured in turn.
     """
     gate = MotionGate(settings.motion)
@@ -106,6 +119,7 @@ def stages(
     tracker, face = analyser.tracker(), faces[0]
     blink, turn = BlinkCounter(settings.liveness, eyes.eyes_closed), TurnDetector(settings.liveness)
     continuity, depth = ContinuityWatch(), DepthWatch()
+    moire, flicker, glare = MoireWatch(), FlickerWatch(), GlareWatch()
     noise = np.random.default_rng(42).integers(0, 5, (8, *image.shape), dtype=np.uint8)
     live = [np.asarray(cv2.add(image, grain), np.uint8) for grain in noise]  # no camera gives the same picture twice
 
@@ -129,6 +143,10 @@ def stages(
         depth.observe(KEY_EVERY_S * next(clock), face)  # every call is one that compares
         depth.finding()
 
+    def lit() -> None:
+        flicker.observe(image, crop)
+        glare.observe(image, face)
+
     def detected() -> None:
         fresh = analyser.tracker()
         fresh.update(Frame(image, 0.0, 0))
@@ -149,6 +167,8 @@ def stages(
         "depth_ms": measure(compared, repeats),
         "texture_ms": measure(lambda: eyes.texture(image, face), repeats),
         "edges_ms": measure(lambda: eyes.framed(image, face), repeats),
+        "pattern_ms": measure(lambda: moire.observe(image), repeats),
+        "light_ms": measure(lit, repeats),
         "crop_ms": measure(cropped, repeats),
     }
     works: dict[str, Callable[[], object]] = {

@@ -28,6 +28,7 @@ BANDS = Bands(match=0.6, uncertain=0.4)
 PEOPLE = {"ann": 1, "bob": 2}  # enrolled; the number of the axis on which their template lies
 OPEN, CLOSED = 0.30, 0.05
 STEP = 1 / FPS
+MARGIN = 60.0  # pixels between the picture's corner and a face
 
 
 def axis(number: int) -> np.ndarray:
@@ -170,9 +171,10 @@ def grain(seed: int) -> np.ndarray:
 
 
 def sized(whole: Face, size: float) -> Face:
-    """The face shrunk or enlarged."""
+    """The face shrunk or enlarged, and wholly in the picture."""
     x, y, width, height = whole.bbox
-    return Face((x * size, y * size, width * size, height * size), whole.score, whole.landmarks * np.float32(size))
+    landmarks = whole.landmarks * np.float32(size) + np.array([MARGIN, MARGIN, 0], np.float32)
+    return Face((x * size + MARGIN, y * size + MARGIN, width * size, height * size), whole.score, landmarks)
 
 
 def kinds(events: list[Event]) -> list[str]:
