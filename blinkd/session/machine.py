@@ -328,7 +328,7 @@ def _signs(evidence: Evidence) -> dict[str, Any]:
     """Signs of life, and the numbers of the passive cues that have one."""
     values = {finding.cue: round(finding.value, 3) for finding in evidence.findings if finding.value is not None}
     signs: dict[str, Any] = {"blinks": evidence.blinks, "head_turns": evidence.turns, "cues": values}
-    return signs | ({"against": evidence.against} if evidence.against else {})
+    return signs if evidence.live or not evidence.against else {**signs, "against": evidence.against}
 
 
 def _failure(visit: Visit) -> dict[str, str]:
