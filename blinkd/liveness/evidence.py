@@ -11,6 +11,7 @@ from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.cue import Cue
 from blinkd.liveness.depth import DepthWatch
 from blinkd.liveness.finding import Finding
+from blinkd.liveness.outline import OutlineWatch
 from blinkd.liveness.policy import POLICIES, Answer, decide
 from blinkd.liveness.screen import ScreenWatch
 from blinkd.liveness.steadiness import SHAKE_LIMIT, shake, within
@@ -63,9 +64,14 @@ class LivenessJudge:
         self._turn = TurnDetector(settings)
         self._texture = TextureWatch(settings)
         self._depth = DepthWatch()
+        self._outline = OutlineWatch()
         self._screen = ScreenWatch(eyes.framed)
         self._background = BackgroundWatch() if settings.fixed_camera else None
-        looking = ("texture", "edges", "pattern") if self._background is None else ("texture", "edges", "background", "pattern")
+        looking = (
+            ("texture", "edges", "outline", "pattern")
+            if self._background is None
+            else ("texture", "edges", "outline", "background", "pattern")
+        )
         self._looked_at = dict.fromkeys(looking, -math.inf)
         self._before: Face | None = None
         self._cues: list[Cue] = []
@@ -103,6 +109,7 @@ class LivenessJudge:
             self._texture.finding(),
             self._texture.view(),
             self._depth.finding(),
+            self._outline.finding(),
             *self._screen.findings(),
         )
         if self._background is not None:
@@ -123,6 +130,8 @@ class LivenessJudge:
                 self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
             case "edges":
                 self._screen.observe(image, face)
+            case "outline":
+                self._outline.observe(image, face)
             case "pattern":
                 self._screen.observe_pattern(image)
             case "background" if self._background is not None:

@@ -20,6 +20,7 @@ from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
 from blinkd.liveness.evidence import Eyes
 from blinkd.liveness.light import FlickerWatch, GlareWatch
 from blinkd.liveness.moire import MoireWatch
+from blinkd.liveness.outline import OutlineWatch
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import Settings
 from blinkd.vision.align import align
@@ -40,7 +41,7 @@ EVERY_CUE = (
     "light_ms",
     "crop_ms",
 )
-"""What one frame would cost if every passive cue looked at it; in a session texture, edges and pattern take turns, a few times a second."""
+"""What one frame would cost if every passive cue looked at it; in a session texture, edges, outline and pattern take turns, a few times a second."""
 GALLERY_SIZES = (10_000, 100_000)
 WARM_UP = 5
 
@@ -106,7 +107,7 @@ def stages(
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
     Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks), signs_ms (blink, head turn),
-    continuity_ms, depth_ms, texture_ms, edges_ms, pattern_ms, light_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
+    continuity_ms, depth_ms, texture_ms, edges_ms, outline_ms, pattern_ms, light_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
     quality), and embed_<precision>_ms for each embedder, measured in turn.
     """
     gate = MotionGate(settings.motion)
@@ -119,7 +120,7 @@ def stages(
     tracker, face = analyser.tracker(), faces[0]
     blink, turn = BlinkCounter(settings.liveness, eyes.eyes_closed), TurnDetector(settings.liveness)
     continuity, depth = ContinuityWatch(), DepthWatch()
-    moire, flicker, glare = MoireWatch(), FlickerWatch(), GlareWatch()
+    outline, moire, flicker, glare = OutlineWatch(), MoireWatch(), FlickerWatch(), GlareWatch()
     noise = np.random.default_rng(42).integers(0, 5, (8, *image.shape), dtype=np.uint8)
     live = [np.asarray(cv2.add(image, grain), np.uint8) for grain in noise]  # no camera gives the same picture twice
 
@@ -167,6 +168,7 @@ def stages(
         "depth_ms": measure(compared, repeats),
         "texture_ms": measure(lambda: eyes.texture(image, face), repeats),
         "edges_ms": measure(lambda: eyes.framed(image, face), repeats),
+        "outline_ms": measure(lambda: outline.observe(image, face), repeats),
         "pattern_ms": measure(lambda: moire.observe(image), repeats),
         "light_ms": measure(lit, repeats),
         "crop_ms": measure(cropped, repeats),
