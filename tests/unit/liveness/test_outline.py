@@ -16,7 +16,7 @@ def shown(nose_x: float) -> Face:
     landmarks[list(OVAL), 0] = CENTRE[0] + 80 * np.sin(angles)
     landmarks[list(OVAL), 1] = CENTRE[1] - 100 * np.cos(angles)
     landmarks[list(NOSE), 0] += nose_x
-    landmarks[CHIN, :2] = [*CENTRE, 0, 100]
+    landmarks[CHIN, :2] = CENTRE + np.array([0, 100])
     return Face((240.0, 130.0, 160.0, 200.0), 1.0, landmarks)
 
 
