@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 Confidence = Literal["synced", "unsynced", "replay"]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no honest clock shows less: this program did not exist before
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 TIMESYNC_MARK = Path("/run/systemd/timesync/synchronized")
@@ -85,6 +86,16 @@ class ReplayClock:
     def monotonic(self) -> float:
         """The position."""
         return self.elapsed
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware time; before 1970 they are negative."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(us: int) -> datetime:
+    """The aware UTC time of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=us)
 
 
 def _disciplined() -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blinkd.attendance.clerk import Clerk
+from blinkd.attendance.rules import Rules
+from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.capture.motion import MotionGate
@@ -149,6 +151,11 @@ class Parts:
             scores = ImpostorScores(table.fmr, table.threshold, table.lower, table.upper)
         return ThresholdRule(Bands(own.match, own.uncertain), scores, self.settings.identity)
 
+    @cached_property
+    def rules(self) -> Rules:
+        """Shifts and directions of this terminal."""
+        return Rules(self.settings.attendance, self.settings.terminal)
+
     def matcher(self, gallery: Gallery) -> Matcher:
         """Recognition in a gallery; its thresholds follow the gallery's size."""
         return Matcher(gallery, self.threshold_rule)
@@ -197,7 +204,7 @@ class Parts:
         gallery: given by whoever keeps it up to date while the terminal works; else built here. seed: of the challenges, for replays.
         """
         settings = self.settings
-        clerk = Clerk(book.book, settings.attendance, settings.terminal, clock)
+        clerk = Clerk(book.book, book.scans, self.rules, settings.attendance, settings.terminal, clock)
         matcher = self.matcher(self.gallery(people) if gallery is None else gallery)
         return self.main_line(matcher, clerk, people.people.name_of, seed)
 
@@ -226,14 +233,16 @@ class Daemon:
         make_folder(settings.state_dir)
         with StateLock(settings.state_dir), self._parts.open_store() as store:
             embedder, gallery = self._parts.embedder, self._parts.gallery(store)
-            terminal = self._parts.terminal(store, store, SystemClock(), gallery)
+            clock = SystemClock()
+            store.book.begin()
+            terminal, timekeeper = self._parts.terminal(store, store, clock, gallery), Timekeeper(store.book, clock)
             log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, len(store.people.all()))
             if self._parts.choice is not None:
                 log.info("model: %s", self._parts.choice.reason)
             capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
             with contextlib.closing(capture):
                 capture.start()
-                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held))
+                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, timekeeper))
             log.info("stopped")
 
     def _loop(
@@ -266,8 +275,9 @@ class Daemon:
         else:
             self._trouble = ""
 
-    def _follow(self, store: Store, gallery: Gallery) -> None:
-        """Take over what commands have changed: people enrolled or deleted while the daemon works."""
+    def _follow(self, store: Store, gallery: Gallery, timekeeper: Timekeeper) -> None:
+        """Take over what has changed: the clock has become right, or commands have enrolled or deleted people while the daemon works."""
+        timekeeper.look()
         if store.changed_elsewhere():
             gallery.replace(self._parts.templates(store))
             log.info("people changed: %d templates", len(gallery))

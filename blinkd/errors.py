@@ -49,3 +49,7 @@ class EnrolmentRefused(BlinkdError):
 
 class UnknownPerson(BlinkdError):
     """No person with the given id is stored."""
+
+
+class NotAllowed(BlinkdError):
+    """The book does not allow what was asked for: the message says why and who can do it."""

@@ -181,6 +181,7 @@ class AttendanceSettings(Section):
     shift_start: time = time(9, 0)  # local time of the site
     grace_min: int = Field(10, ge=0, le=720)  # minutes after the start that still count as ON_TIME
     min_interval_s: Seconds = 60.0  # a second punch of the same person within it is refused as too_soon
+    disown_s: Seconds = 30.0  # so long after a punch the person may say "not me"; long enough to read the greeting
 
     @field_validator("shift_start", mode="before")
     @classmethod

@@ -6,83 +6,133 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality, SyncState, TurnedAway
-from blinkd.attendance.punctuality import judge, next_direction
+from blinkd.attendance.punch import Member, PersonStatus, Punch, SyncState, TurnedAway
+from blinkd.attendance.rules import Rules
+from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.clock import Clock, Instant
+from blinkd.errors import NotAllowed
 from blinkd.settings import AttendanceSettings, TerminalSettings
 
 
 class Book(Protocol):
-    """Where decisions are kept; the store behaves so."""
+    """Where punches are kept; the store behaves so."""
 
     def transaction(self) -> AbstractContextManager[object]:
         """All writes within are on disk together when it ends without an error, or none of them."""
 
-    def status_of(self, person_id: str) -> PersonStatus | None:
-        """The person's status, None when nobody has that id."""
+    def member(self, person_id: str) -> Member | None:
+        """The person behind an id, None when nobody has it."""
 
-    def last_punch(self, person_id: str) -> Punch | None:
-        """By sequence."""
+    def last_punch(self, subject: int) -> Punch | None:
+        """By sequence, as it stands now."""
+
+    def punch(self, seq: int) -> Punch | None:
+        """By its number."""
 
     def next_seq(self) -> int:
-        """For the next punch."""
+        """For the next entry."""
 
     def append_punch(self, punch: Punch) -> None:
         """Into the book and the sync queue."""
 
-    def append_scan(
-        self, at: Instant, outcome: str, reason: str | None, person_id: str | None, similarity: float | None, details: Mapping[str, Any]
+    def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
+        """Another entry; returns its number."""
+
+    def unsynced(self, boot_id: str, after: int) -> bool:
+        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+
+
+class Scans(Protocol):
+    """The scan log; the store behaves so."""
+
+    def append(
+        self, at: Instant, outcome: str, reason: str | None, subject: int | None, similarity: float | None, details: Mapping[str, Any]
     ) -> None:
-        """Into the scan log."""
+        """Add one decision."""
 
 
 class Clerk:
     """The session's Desk."""
 
-    def __init__(self, book: Book, attendance: AttendanceSettings, terminal: TerminalSettings, clock: Clock) -> None:
+    def __init__(
+        self, book: Book, scans: Scans, rules: Rules, attendance: AttendanceSettings, terminal: TerminalSettings, clock: Clock
+    ) -> None:
         self._book = book
+        self._scans = scans
+        self._rules = rules
         self._settings = attendance
         self._terminal = terminal
-        self._zone = terminal.zone
         self._clock = clock
+        self._timekeeper = Timekeeper(book, clock)
 
     def attend(self, person_id: str, similarity: float, evidence: Mapping[str, Any]) -> Punch | TurnedAway:
         """Punch for a person; returns when punch, sync job and scan log entry are on disk. Raises StoreError when they cannot be."""
         now = self._clock.now()
         with self._book.transaction():
-            last = self._book.last_punch(person_id)
-            refusal: TurnedAway | None = None
-            if self._book.status_of(person_id) is not PersonStatus.ACTIVE:
-                refusal = TurnedAway("inactive")
-            elif last is not None and self._too_soon(last, now):
-                refusal = TurnedAway("too_soon")
-            if refusal is not None:
-                self._book.append_scan(now, "refused", refusal.reason, person_id, similarity, evidence)
-                return refusal
-            direction = next_direction(None if last is None else (last.status, _when(last, now)), now.utc, self._zone)
-            punch = self._punch(person_id, similarity, now, direction)
+            self._timekeeper.look()
+            member = self._book.member(person_id)
+            if member is None or not self._may_punch(member, now):
+                return self._turn_away("inactive", None if member is None else member.subject, now, similarity, evidence)
+            last = self._book.last_punch(member.subject)
+            if last is not None and self._too_soon(last, now):
+                return self._turn_away("too_soon", member.subject, now, similarity, evidence)
+            punch = self._punch(person_id, member, similarity, now, last)
             self._book.append_punch(punch)
-            self._book.append_scan(now, "accepted", None, person_id, similarity, {**evidence, "punch": punch.id})
+            self._scans.append(now, "accepted", None, member.subject, similarity, {**evidence, "punch": punch.id})
         return punch
 
     def refuse(self, reason: str, person_id: str | None, similarity: float | None, evidence: Mapping[str, Any]) -> None:
         """Write a refusal that the session decided."""
         with self._book.transaction():
-            self._book.append_scan(self._clock.now(), "refused", reason, person_id, similarity, evidence)
+            member = None if person_id is None else self._book.member(person_id)
+            self._scans.append(self._clock.now(), "refused", reason, None if member is None else member.subject, similarity, evidence)
 
-    def _punch(self, person_id: str, similarity: float, now: Instant, direction: Direction) -> Punch:
-        judged = judge(now.utc, direction, self._zone, self._settings.shift_start, self._settings.grace_min)
+    def disown(self, seq: int) -> int:
+        """"Not me": the person before the terminal says that a punch is not theirs; returns the number of the entry that says so.
+
+        The punch stays, marked, until a supervisor decides. Raises NotAllowed for an entry that is no punch of this terminal or lies
+        too long ago, StoreError.
+        """  # fmt: skip
+        now = self._clock.now()
+        with self._book.transaction():
+            punch = self._book.punch(seq)
+            if punch is None or punch.boot_id != now.boot_id:
+                raise NotAllowed(f"entry {seq} is no punch of this terminal since it was started; ask a supervisor to correct it")
+            if not 0 <= now.boot_s - punch.boot_s <= self._settings.disown_s:
+                raise NotAllowed(
+                    f"punch {seq} lies longer ago than {self._settings.disown_s:g} s (attendance.disown_s); ask a supervisor to correct it"
+                )
+            return self._book.append("disowned", {"target": seq, "subject": punch.subject}, now)
+
+    def _turn_away(self, reason: Any, subject: int | None, now: Instant, similarity: float, evidence: Mapping[str, Any]) -> TurnedAway:  # noqa: ANN401  a literal
+        self._scans.append(now, "refused", reason, subject, similarity, evidence)
+        return TurnedAway(reason)
+
+    def _may_punch(self, member: Member, now: Instant) -> bool:
+        """Active, and within the dates; a clock that cannot be right refuses nobody."""
+        if member.status is not PersonStatus.ACTIVE:
+            return False
+        if not self._rules.plausible(now.utc):
+            return True
+        today = now.utc.astimezone(self._terminal.zone).date()
+        return (member.valid_from is None or member.valid_from <= today) and (member.valid_until is None or today <= member.valid_until)
+
+    def _punch(self, person_id: str, member: Member, similarity: float, now: Instant, last: Punch | None) -> Punch:
+        before = None if last is None else (last.status, _when(last, now))
+        verdict = self._rules.decide(member.subject, now.utc, before)
         return Punch(
             id=str(uuid.uuid4()),
             seq=self._book.next_seq(),
+            subject=member.subject,
             person_id=person_id,
             utc=now.utc,
             boot_s=now.boot_s,
             boot_id=now.boot_id,
             clock=now.confidence,
-            status=direction,
-            punctuality=Punctuality(judged.punctuality),
-            minutes_late=judged.minutes_late,
+            status=verdict.status,
+            punctuality=verdict.punctuality,
+            minutes=verdict.minutes,
+            shift=verdict.shift,
             terminal=self._terminal.id,
             similarity=similarity,
             sync=SyncState.PENDING,

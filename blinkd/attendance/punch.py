@@ -1,9 +1,11 @@
 """The fifth value of the flow: one check-in or check-out, and the words it is made of."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
+
+from blinkd.clock import microseconds
 
 
 class Direction(StrEnum):
@@ -18,6 +20,8 @@ class Punctuality(StrEnum):
 
     ON_TIME = "ON_TIME"
     LATE = "LATE"
+    EARLY_LEAVE = "EARLY_LEAVE"
+    OVERTIME = "OVERTIME"
 
 
 class PersonStatus(StrEnum):
@@ -36,15 +40,30 @@ class SyncState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Punch:
-    """One row of the book.
+class Member:
+    """A person as the book knows them. subject: the pseudonym that stands in the book, 53 bits; valid_from, valid_until: local dates,
+    both included, None without limit.
+    """  # fmt: skip
 
-    id: UUID; seq: number on this terminal, from 1 without gaps, the order that counts; utc: aware; boot_s, boot_id: the clock that
-    no one can set; clock: confidence in `utc`; minutes_late: 0 unless LATE; similarity: of the decision, -1..1.
+    subject: int
+    status: PersonStatus
+    valid_from: date | None
+    valid_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Punch:
+    """One check-in or check-out as it was recorded.
+
+    id: UUID; seq: number in this terminal's book, the order that counts; subject: the person's pseudonym, which is what the book holds;
+    person_id: whom it stands for now, the pseudonym in words once the person is erased; utc: aware, what the wall clock showed; boot_s,
+    boot_id: the clock that no one can set; clock: confidence in `utc`; minutes: late, early or over, 0 when ON_TIME; shift: the name of
+    the shift by which it was judged; similarity: of the decision, -1..1.
     """
 
     id: str
     seq: int
+    subject: int
     person_id: str
     utc: datetime
     boot_s: float
@@ -52,10 +71,29 @@ class Punch:
     clock: str
     status: Direction
     punctuality: Punctuality
-    minutes_late: int
+    minutes: int
+    shift: str | None
     terminal: str
     similarity: float
     sync: SyncState
+
+    def content(self) -> dict[str, Any]:
+        """What is signed: whole numbers only, so that every program forms the same bytes; never the person's id or name."""
+        return {
+            "kind": "punch",
+            "id": self.id,
+            "subject": self.subject,
+            "us": microseconds(self.utc),
+            "boot_us": round(self.boot_s * 1_000_000),
+            "boot_id": self.boot_id,
+            "clock": self.clock,
+            "status": self.status.value,
+            "punctuality": self.punctuality.value,
+            "minutes": self.minutes,
+            "shift": self.shift,
+            "terminal": self.terminal,
+            "similarity_ppm": round(self.similarity * 1_000_000),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +101,8 @@ class TurnedAway:
     """A recognised, live person who may not punch now; already in the scan log."""
 
     reason: Literal["inactive", "too_soon"]
+
+
+def pseudonym(subject: int) -> str:
+    """A subject in words, where no person stands behind it any more."""
+    return f"p-{subject:014x}"

@@ -1,22 +1,22 @@
-"""Templates at rest: AES-256-GCM, each sealed to its record, under a key that systemd hands over or that lies in the state folder."""
+"""Templates at rest: AES-256-GCM, each sealed to its record."""
 
-import contextlib
-import os
 import secrets
-import stat
 from pathlib import Path
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from blinkd.errors import KeyMissing, StoreError
+from blinkd.crypto.keyfile import KeyName, load_key
+from blinkd.errors import KeyMissing
 from blinkd.vision.face import Embedding
 
-CREDENTIAL = "blinkd-template-key"  # name of the systemd credential
-CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
-KEY_FILE = "template.key"
-KEY_BYTES, NONCE_BYTES = 32, 12
+TEMPLATE_KEY = KeyName(
+    "blinkd-template-key",
+    "template.key",
+    "the key of the stored templates is missing; put it back from the backup, or enrol everybody again",
+)
+NONCE_BYTES = 12
 FORMAT = b"\x01"  # first byte of a sealed template
 
 
@@ -41,71 +41,14 @@ class TemplateCipher:
         except InvalidTag:
             raise KeyMissing(
                 f"template {template_id} of person {person_id} does not open: the key is another one or the record was changed; "
-                f"put the right {KEY_FILE} back, or delete the person and enrol again"
+                f"put the right {TEMPLATE_KEY.file} back, or delete the person and enrol again"
             ) from None
         return np.frombuffer(plain, "<f4").astype(np.float32)
 
 
-def load_key(state_dir: Path, *, create: bool) -> bytes:
-    """Return the key: the systemd credential when there is one, else template.key in the state folder, made when `create` says so.
-
-    Raises KeyMissing when it is missing, torn, readable by others or not readable at all, StoreError when a new one cannot be written.
-    """
-    folder = os.environ.get(CREDENTIALS_VARIABLE)
-    credential = Path(folder) / CREDENTIAL if folder else None
-    path = state_dir / KEY_FILE
-    try:
-        if credential is not None and credential.exists():
-            return _checked(credential, credential.read_bytes())
-        if not path.exists():
-            if not create:
-                raise KeyMissing(
-                    f"{path}: the key of the stored templates is missing; put it back from the backup, or enrol everybody again"
-                )
-            _write_new(path, secrets.token_bytes(KEY_BYTES))
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise KeyMissing(f"{path}: readable by others; run: chmod 600 {path}")
-        return _checked(path, path.read_bytes())
-    except OSError as error:
-        raise KeyMissing(f"{error.filename or path}: cannot be read: {error.strerror}; check its owner and mode") from None
-
-
-def _checked(path: Path, key: bytes) -> bytes:
-    if len(key) != KEY_BYTES:
-        raise KeyMissing(f"{path}: {len(key)} bytes instead of {KEY_BYTES}; put the right key back")
-    return key
-
-
-def _write_new(path: Path, key: bytes) -> None:
-    """Create the file whole or not at all; if another process was faster, its key stays. Raises StoreError."""
-    # a random name: a process number comes again (in a container it is always the same), and a crash leaves the file behind
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        try:
-            _write_synced(partial, key)
-            with contextlib.suppress(FileExistsError):
-                path.hardlink_to(partial)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be made: {error.strerror}; free some space and check the owner of {path.parent}") from None
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, which Path cannot open
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def template_key(state_dir: Path, *, create: bool) -> bytes:
+    """Return the key of the stored templates, made when there is none and `create` says so. Raises as `load_key`."""
+    return load_key(state_dir, TEMPLATE_KEY, create=create)
 
 
 def _bound(*parts: str) -> bytes:

@@ -62,7 +62,8 @@ class OpenDoor:
         """A punch that stands in no book."""
         never = datetime.fromtimestamp(0, UTC)
         kept = SyncState.PENDING
-        return Punch("", 0, person_id, never, 0.0, "", "replay", Direction.CHECK_IN, Punctuality.ON_TIME, 0, "", similarity, kept)
+        status, punctuality = Direction.CHECK_IN, Punctuality.ON_TIME
+        return Punch("", 0, 0, person_id, never, 0.0, "", "replay", status, punctuality, 0, None, "", similarity, kept)
 
     def refuse(self, reason: str, person_id: str | None, similarity: float | None, evidence: dict[str, Any]) -> None:
         """Keep nothing."""

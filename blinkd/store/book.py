@@ -1,27 +1,49 @@
-"""Punches, the scan log and the queue of what waits for the relay: the three that one decision writes together."""
+"""The book: punches and what was later said of them, each entry chained and signed; added to, never edited."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality, SyncState
-from blinkd.clock import Instant
+from blinkd.attendance.chain import canonical, new_salt, note_digest
+from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
+from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punctuality, SyncState, pseudonym
+from blinkd.clock import Instant, microseconds, moment_of
+from blinkd.store.links import ChainWriter, Head
+from blinkd.store.outbox import Outbox
 
-PUNCH_JOB = "punch"
-FIRST, LAST = "0", "9999-12-31T23:59:59.999999+00:00"  # before and after every time as text
+PUNCH_JOB, ENTRY_JOB = "punch", "entry"
+IMPORTED = "import"  # in the place of the boot id of punches that another system recorded
+FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
+
+PUNCHES = """SELECT p.seq, p.id, p.subject, coalesce(people.id, former_people.id), p.us, p.boot_s, p.boot_id, p.clock, p.status,
+    p.punctuality, p.minutes, p.shift, p.terminal, p.similarity, coalesce(chain.sync, 'PENDING')
+    FROM punches p LEFT JOIN people ON people.subject = p.subject LEFT JOIN former_people ON former_people.subject = p.subject
+    LEFT JOIN chain ON chain.seq = p.seq"""
 
 
 class BookRepository:
-    """The clerk's book. Rows are only ever added; triggers in the schema refuse anything else."""
+    """The clerk's book. Triggers in the schema refuse what is no addition."""
 
-    def __init__(self, database: SqliteDatabase, tables: Any, guard: Guard, reading: Guard) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        tables: Any,  # noqa: ANN401
+        links: ChainWriter,
+        outbox: Outbox,
+        guard: Guard,
+        reading: Guard,
+    ) -> None:
         self._database = database
         self._tables = tables
+        self._links = links
+        self._outbox = outbox
         self._guard = guard
         self._reading = reading
 
@@ -29,133 +51,195 @@ class BookRepository:
         """All or nothing, on disk when it ends. Raises StoreError when the disk does not take it."""
         return self._guard()
 
-    def status_of(self, person_id: str) -> PersonStatus | None:
-        """The person's status, None when nobody has that id."""
-        with self._reading():
-            row = self._tables.people.get_or_none(self._tables.people.id == person_id)
-        return None if row is None else PersonStatus(row.status)
+    def begin(self) -> Head:
+        """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
+        with self._guard():
+            head = self._links.begin(self._unsigned)
+            self._database.execute_sql("DELETE FROM unsigned_sync")
+        return head
 
-    def last_punch(self, person_id: str) -> Punch | None:
-        """The person's last punch by sequence."""
-        punches = self._tables.punches
+    def head(self) -> Head | None:
+        """The newest entry; None while the book has not begun."""
         with self._reading():
-            row = punches.select().where(punches.person_id == person_id).order_by(punches.seq.desc()).first()
-        return None if row is None else _punch(row)
+            return self._links.head()
+
+    def member(self, person_id: str) -> Member | None:
+        """The person behind an id, None when nobody has it."""
+        with self._reading():
+            row = self._row("SELECT subject, status, valid_from, valid_until FROM people WHERE id = ?", person_id)
+        if row is None:
+            return None
+        first, last = (None if text is None else date.fromisoformat(text) for text in row[2:])
+        return Member(int(row[0]), PersonStatus(row[1]), first, last)
+
+    def last_punch(self, subject: int) -> Punch | None:
+        """The newest punch that this terminal recorded of somebody, as it stands now, but for those that were voided or disowned."""
+        with self._reading():
+            sql = f"{PUNCHES} WHERE p.subject = ? AND p.boot_id <> ? ORDER BY p.seq DESC"
+            for row in self._database.execute_sql(sql, (subject, IMPORTED)):
+                punch = _punch(row)
+                said = self._database.execute_sql("SELECT seq, content, note FROM entries WHERE target = ? ORDER BY seq", (punch.seq,))
+                standing = Ledger.of((int(seq), json.loads(content), note) for seq, content, note in said.fetchall()).standing(punch)
+                if standing.state not in ("voided", "disowned"):
+                    return replace(punch, status=standing.status)
+        return None
 
     def next_seq(self) -> int:
-        """One more than the highest."""
-        with self._reading():
-            return 1 + int(self._database.execute_sql("SELECT coalesce(max(seq), 0) FROM punches").fetchone()[0])
+        """The number of the next entry."""
+        return self.begin().seq + 1
 
     def append_punch(self, punch: Punch) -> None:
         """Add a punch, and the job that sends it."""
         with self._guard():
+            self.begin()
+            self._links.append(punch.seq, punch.content())
             self._write_punch(punch)
-            self.enqueue(PUNCH_JOB, punch.id, punch.utc)
+            self._outbox.enqueue(PUNCH_JOB, punch.id, punch.utc)
+
+    def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
+        """Add an entry that is no punch, with the moment and, where somebody gave words for it, their digest. Returns its number."""
+        with self._guard():
+            seq = self.next_seq()
+            content: dict[str, Any] = {**members, "kind": kind, "at": at_of(now.utc, now.boot_s, now.boot_id, now.confidence)}
+            salt = None
+            if note is not None:
+                salt = new_salt()
+                content["note"] = note_digest(salt, note)
+            self._links.append(seq, content)
+            self._tables.entries.create(force_insert=True, seq=seq, content=canonical(content).decode(), note=note, note_salt=salt)
+            self._outbox.enqueue(ENTRY_JOB, str(seq), now.utc)
+        return seq
+
+    def entries(self, *kinds: str) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+        """Number, content and note of the entries of these kinds, oldest first."""
+        marks = ", ".join("?" * len(kinds))
+        with self._reading():
+            cursor = self._database.execute_sql(f"SELECT seq, content, note FROM entries WHERE kind IN ({marks}) ORDER BY seq", kinds)
+            for seq, content, note in cursor:
+                yield int(seq), json.loads(content), note
+
+    def ledger(self) -> Ledger:
+        """All later entries by which the recorded punches are to be read."""
+        return Ledger.of(self.entries(*LEDGER_KINDS))
+
+    def punch(self, seq: int) -> Punch | None:
+        """One punch by its number; None where that entry is none, or erased."""
+        with self._reading():
+            row = self._row(f"{PUNCHES} WHERE p.seq = ?", seq)
+        return None if row is None else _punch(row)
+
+    def punches(self, since: datetime | None = None, until: datetime | None = None, person_id: str | None = None) -> Iterator[Punch]:
+        """Punches as they were recorded, by sequence, newest last; since and until are aware, until is excluded.
+
+        Those with an untrusted clock are all given: only the ledger knows when they were.
+        """
+        where, values = "", []
+        if since is not None or until is not None:
+            # always both ends: with one, SQLite walks the whole table in the order of its numbers instead of using the index on time
+            where = " WHERE (p.us >= ? AND p.us < ? OR p.clock = 'unsynced')"
+            values = [FIRST if since is None else microseconds(since), LAST if until is None else microseconds(until)]
+        if person_id is not None:
+            subjects = self.subjects_of(person_id)
+            where += f" {'AND' if where else 'WHERE'} p.subject IN ({', '.join('?' * len(subjects))})"
+            values += subjects
+        with self._reading():
+            for row in self._database.execute_sql(f"{PUNCHES}{where} ORDER BY p.seq", values):
+                yield _punch(row)
+
+    def subjects_of(self, person_id: str) -> list[int]:
+        """The pseudonyms under which the book knows an id: of the person who has it now, of those who had it, and the pseudonym itself."""
+        with self._reading():
+            rows = self._database.execute_sql(
+                "SELECT subject FROM people WHERE id = ? UNION SELECT subject FROM former_people WHERE id = ?", (person_id, person_id)
+            ).fetchall()
+        found = [int(row[0]) for row in rows]
+        if person_id.startswith("p-"):
+            with suppress(ValueError):
+                found.append(int(person_id.removeprefix("p-"), 16))
+        return found
+
+    def unsynced(self, boot_id: str, after: int) -> bool:
+        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+        with self._reading():
+            sql = "SELECT 1 FROM punches WHERE clock = 'unsynced' AND boot_id = ? AND seq > ? LIMIT 1"
+            return self._row(sql, boot_id, after) is not None
+
+    def erase(self, seqs: Iterable[int], why: str, now: Instant) -> int:
+        """Erase the content of entries for good; a signed entry says which and why, and their places in the chain stay.
+
+        Returns how many were erased.
+        """
+        wanted = sorted(set(seqs))
+        if not wanted:
+            return 0
+        runs = ranges(wanted)
+        with self._guard():
+            self.append("erasure", {"ranges": [list(run) for run in runs], "why": why}, now)
+            for first, last in runs:
+                self._outbox.withdraw(PUNCH_JOB, "SELECT id FROM punches WHERE seq BETWEEN ? AND ?", (first, last))
+                self._outbox.withdraw(ENTRY_JOB, "SELECT CAST(seq AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?", (first, last))
+                self._database.execute_sql("UPDATE chain SET salt = NULL WHERE seq BETWEEN ? AND ?", (first, last))
+                self._database.execute_sql("DELETE FROM punches WHERE seq BETWEEN ? AND ?", (first, last))
+                self._database.execute_sql("DELETE FROM entries WHERE seq BETWEEN ? AND ?", (first, last))
+        return len(wanted)
+
+    def erase_notes(self, subject: int) -> int:
+        """Erase the words that were given for entries on a person or on their punches; their digests stay. Returns how many."""
+        sql = """UPDATE entries SET note = NULL, note_salt = NULL WHERE note IS NOT NULL AND (subject = ?
+            OR target IN (SELECT seq FROM punches WHERE subject = ?) OR target IN (SELECT seq FROM entries e WHERE e.subject = ?))"""
+        with self._guard():
+            return int(self._database.execute_sql(sql, (subject, subject, subject)).rowcount)
+
+    def _unsigned(self) -> list[Punch]:
+        states = {int(seq): SyncState(sync) for seq, sync in self._database.execute_sql("SELECT seq, sync FROM unsigned_sync")}
+        rows = self._database.execute_sql(f"{PUNCHES} ORDER BY p.seq").fetchall()
+        return [_punch((*row[:-1], states.get(int(row[0]), SyncState.PENDING).value)) for row in rows]
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(
             force_insert=True,
             seq=punch.seq,
             id=punch.id,
-            person_id=punch.person_id,
-            utc=_text(punch.utc),
+            subject=punch.subject,
+            us=microseconds(punch.utc),
             boot_s=punch.boot_s,
             boot_id=punch.boot_id,
             clock=punch.clock,
             status=punch.status.value,
             punctuality=punch.punctuality.value,
-            minutes_late=punch.minutes_late,
+            minutes=punch.minutes,
+            shift=punch.shift,
             terminal=punch.terminal,
             similarity=punch.similarity,
-            sync=punch.sync.value,
         )
 
-    def append_scan(
-        self, at: Instant, outcome: str, reason: str | None, person_id: str | None, similarity: float | None, details: Mapping[str, Any]
-    ) -> None:
-        """Add one decision to the scan log."""
-        with self._guard():
-            self._tables.scans.create(
-                utc=_text(at.utc),
-                boot_s=at.boot_s,
-                boot_id=at.boot_id,
-                clock=at.confidence,
-                outcome=outcome,
-                reason=reason,
-                person_id=person_id,
-                similarity=similarity,
-                details=json.dumps(dict(details), sort_keys=True),
-            )
-
-    def punches(self, since: datetime | None = None, until: datetime | None = None, person_id: str | None = None) -> Iterator[Punch]:
-        """Punches by sequence, newest last; since and until are aware, until is excluded."""
-        table = self._tables.punches
-        query = table.select().order_by(table.seq)
-        if since is not None or until is not None:
-            # always both ends: with one, SQLite walks the whole table in the order of its numbers instead of using the index on time
-            query = query.where(
-                table.utc >= (FIRST if since is None else _text(since)), table.utc < (LAST if until is None else _text(until))
-            )
-        if person_id is not None:
-            query = query.where(table.person_id == person_id)
-        with self._reading():
-            for row in query.iterator():
-                yield _punch(row)
-
-    def scans(self) -> Iterator[dict[str, Any]]:
-        """The scan log, oldest first."""
-        with self._reading():
-            for row in self._tables.scans.select().order_by(self._tables.scans.seq).dicts().iterator():
-                yield row | {"details": json.loads(row["details"])}
-
-    def enqueue(self, job_type: str, record_id: str, at: datetime) -> None:
-        """Add a job for the relay; the payload is built when it is sent."""
-        with self._guard():
-            self._tables.queue.create(
-                job_type=job_type, record_id=record_id, payload="{}", status=SyncState.PENDING.value, attempts=0, created_at=_text(at)
-            )
-
-    def pending(self, limit: int) -> list[tuple[int, str, str]]:
-        """The oldest jobs that wait: number, type, record id."""
-        queue = self._tables.queue
-        with self._reading():
-            rows = queue.select().where(queue.status != SyncState.SYNCED.value).order_by(queue.id).limit(limit)
-            return [(int(row.id), str(row.job_type), str(row.record_id)) for row in rows]
-
-    def settle(self, job: int, state: SyncState) -> None:
-        """The relay has it (the job goes), or refused it (it stays as FAILED); the punch says so too."""
-        queue, punches = self._tables.queue, self._tables.punches
-        with self.transaction():
-            row = queue.get_or_none(queue.id == job)
-            if row is None:
-                return
-            if row.job_type == PUNCH_JOB:
-                punches.update(sync=state.value).where(punches.id == row.record_id).execute()
-            if state is SyncState.SYNCED:
-                queue.delete().where(queue.id == job).execute()
-            else:
-                queue.update(status=state.value, attempts=queue.attempts + 1).where(queue.id == job).execute()
+    def _row(self, sql: str, *values: object) -> Any:  # noqa: ANN401  a row of SQLite's
+        return self._database.execute_sql(sql, values).fetchone()
 
 
-def _text(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds: sorts as text in the order of time."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+def ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """Sorted whole numbers as runs without gaps, first and last of each."""
+    ends = [number for number, after in pairwise(numbers) if after != number + 1] + numbers[-1:]
+    begins = numbers[:1] + [after for number, after in pairwise(numbers) if after != number + 1]
+    return list(zip(begins, ends, strict=True))
 
 
-def _punch(row: Any) -> Punch:  # noqa: ANN401  a peewee row
+def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES
+    seq, id_, subject, person_id, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity, sync = row
     return Punch(
-        id=row.id,
-        seq=row.seq,
-        person_id=row.person_id,
-        utc=datetime.fromisoformat(row.utc),
-        boot_s=row.boot_s,
-        boot_id=row.boot_id,
-        clock=row.clock,
-        status=Direction(row.status),
-        punctuality=Punctuality(row.punctuality),
-        minutes_late=row.minutes_late,
-        terminal=row.terminal,
-        similarity=row.similarity,
-        sync=SyncState(row.sync),
+        id=id_,
+        seq=seq,
+        subject=subject,
+        person_id=person_id or pseudonym(subject),
+        utc=moment_of(us),
+        boot_s=boot_s,
+        boot_id=boot_id,
+        clock=clock,
+        status=Direction(status),
+        punctuality=Punctuality(punctuality),
+        minutes=minutes,
+        shift=shift,
+        terminal=terminal,
+        similarity=similarity,
+        sync=SyncState(sync),
     )

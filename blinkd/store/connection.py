@@ -17,6 +17,7 @@ from blinkd.store.schema import migrate, newest_version, version_of
 SIDE_FILES = ("", "-wal", "-shm")
 JOURNALS = ("", "-wal", "-journal")  # what holds content; the -shm index is made anew
 IN_MEMORY = ":memory:"
+WHOLE_CHECK_BYTES = 64 * 2**20  # checked with every index in well below a second
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,21 @@ def _sound_for_a_reader(path: Path, settings: StoreSettings) -> bool:
 
 
 def check(database: peewee.SqliteDatabase) -> None:
-    """Raise Damaged when the database contradicts itself."""
-    found = database.execute_sql("PRAGMA integrity_check(1)").fetchone()[0]
+    """Raise Damaged when the database contradicts itself.
+
+    A large one is not asked whether every index agrees with its table, which would take seconds: that is done daily (`check_wholly`).
+    """
+    size = int(database.execute_sql("PRAGMA page_count").fetchone()[0]) * int(database.execute_sql("PRAGMA page_size").fetchone()[0])
+    _ask(database, "integrity_check" if size <= WHOLE_CHECK_BYTES else "quick_check")
+
+
+def check_wholly(database: peewee.SqliteDatabase) -> None:
+    """The same with every index, whatever it takes. Raises Damaged."""
+    _ask(database, "integrity_check")
+
+
+def _ask(database: peewee.SqliteDatabase, pragma: str) -> None:
+    found = database.execute_sql(f"PRAGMA {pragma}(1)").fetchone()[0]
     if found != "ok":
         raise Damaged(" ".join(str(found).split()))
     if foreign := database.execute_sql("PRAGMA foreign_key_check").fetchone():

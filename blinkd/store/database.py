@@ -13,15 +13,19 @@ from typing import Self
 import peewee
 
 from blinkd.clock import SystemClock
-from blinkd.crypto.at_rest import TemplateCipher, load_key
+from blinkd.crypto.at_rest import TemplateCipher, template_key
+from blinkd.crypto.signing import Signer
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
 from blinkd.store.connection import SIDE_FILES, Damaged, open_for_reading, open_for_writing
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
+from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
+from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.scans import ScanLog
 from blinkd.store.tables import tables
 
 DATABASE_FILE = "blinkd.db"
@@ -31,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database with its repositories: `people`, `book`, `preferences`. A context manager."""
+    """An open database with its repositories: `people`, `book`, `scans`, `outbox`, `preferences`. A context manager."""
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path) -> None:
         self._database = database
@@ -42,7 +46,10 @@ class Store:
         self.path = path
         bound = tables(database)
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
-        self.book = BookRepository(database, bound, self.transaction, self.reading)
+        self.outbox = Outbox(database, bound, self.transaction, self.reading)
+        self.scans = ScanLog(database, bound, self.transaction, self.reading)
+        self._links = ChainWriter(database, bound, lambda create: Signer.load(state_dir, create=create), state_dir)
+        self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
 
     @classmethod
@@ -125,8 +132,13 @@ class Store:
             return
         # IMMEDIATE takes the write lock at the start, where waiting for it is safe
         self._forgetting = False
-        with named(self.path), self._database.atomic("IMMEDIATE"):
-            yield
+        try:
+            with named(self.path), self._database.atomic("IMMEDIATE"):
+                yield
+        except BaseException:
+            self._links.forget()
+            raise
+        self._links.told()
         if self._forgetting:
             self._forget()
 
@@ -157,7 +169,7 @@ class Store:
 
     def _cipher(self, may_create: bool) -> TemplateCipher:
         if self._key is None:
-            self._key = load_key(self._state_dir, create=may_create)
+            self._key = template_key(self._state_dir, create=may_create)
         return TemplateCipher(self._key)
 
     def _forget(self) -> None:
@@ -216,6 +228,9 @@ def _set_aside(path: Path) -> Path:
             old = path.with_name(path.name + suffix)
             if old.exists():
                 old.rename(aside.with_name(aside.name + suffix))
+        head = path.with_name(HEAD_FILE)
+        if head.exists():
+            head.rename(aside.with_name(f"{aside.name}-head"))  # it tells of that book's length
     except OSError as error:
         raise StoreError(f"{path}: damaged, and cannot be set aside: {error.strerror}; check the owner of {path.parent}") from None
     return aside

@@ -1,5 +1,6 @@
 """People: who they are, what is kept of their faces, and on what grounds."""
 
+import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -19,13 +20,17 @@ from blinkd.store.naming import check_id, clean_consent, clean_name
 from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
 
 NO_GROUNDS = Grounds()
+SUBJECT_BITS = 53  # of a pseudonym: every reader of JSON keeps such a number exact
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """enrolled_at: aware UTC; templates: of how many moments, whichever models made them."""
+    """subject: the pseudonym under which the book knows them; enrolled_at: aware UTC; templates: of how many moments, whichever models
+    made them.
+    """  # fmt: skip
 
     id: str
+    subject: int
     name: str
     status: PersonStatus
     enrolled_at: datetime
@@ -80,7 +85,9 @@ class PeopleRepository:
         name, now = clean_name(name), _now()
         with self._guard():
             try:
-                self._tables.people.create(id=person_id, name=name, status=PersonStatus.ACTIVE.value, enrolled_at=now)
+                self._tables.people.create(
+                    id=person_id, name=name, status=PersonStatus.ACTIVE.value, enrolled_at=now, subject=secrets.randbits(SUBJECT_BITS)
+                )
             except IntegrityError:
                 raise EnrolmentRefused("id_exists", f"a person with id {person_id!r} exists") from None
             self._shelf.put(person_id, templates, now)
@@ -114,7 +121,11 @@ class PeopleRepository:
         with self._guard():
             for person in other.all():
                 self._tables.people.create(
-                    id=person.id, name=person.name, status=person.status.value, enrolled_at=person.enrolled_at.isoformat()
+                    id=person.id,
+                    name=person.name,
+                    status=person.status.value,
+                    enrolled_at=person.enrolled_at.isoformat(),
+                    subject=person.subject,
                 )
 
     def set_status(self, person_id: str, status: PersonStatus) -> Person:
@@ -128,6 +139,7 @@ class PeopleRepository:
         """Erase name, templates and records of enrolment (SQLite overwrites the freed pages); punches stay. Returns Person.templates."""
         with self._guard():
             person = self.get(person_id)
+            self._tables.former.create(force_insert=True, subject=person.subject, id=person.id)
             self._tables.people.delete().where(self._tables.people.id == person_id).execute()
         self._forget()
         return person.templates
@@ -197,9 +209,9 @@ class PeopleRepository:
         ]
 
     def everything(self, person_id: str) -> dict[str, Any]:
-        """All that is stored on one person but the template vectors, as JSON values."""
+        """All that is stored on one person but the template vectors, the punches and the scan log, as JSON values."""
         person = self.get(person_id)
-        templates, punches, scans = self._tables.templates, self._tables.punches, self._tables.scans
+        templates = self._tables.templates
         kept = [templates.id, templates.model_id, templates.quality, templates.source, templates.created_at]
         kept += [templates.view, templates.label, templates.moment]
         enrolments = self.enrolments(person_id)
@@ -211,8 +223,6 @@ class PeopleRepository:
                 "enrolled_at": person.enrolled_at.isoformat(),
                 "templates": list(templates.select(*kept).where(templates.person_id == person_id).dicts()),
                 "enrolments": enrolments,
-                "punches": list(punches.select().where(punches.person_id == person_id).order_by(punches.seq).dicts()),
-                "scans": list(scans.select().where(scans.person_id == person_id).order_by(scans.seq).dicts()),
             }
 
     def _record(self, kind: str, person_id: str, at: str, moments: int, replaced: int, grounds: Grounds) -> None:
@@ -239,7 +249,12 @@ class PeopleRepository:
         with self._reading():
             return [
                 Person(
-                    row["id"], row["name"], PersonStatus(row["status"]), datetime.fromisoformat(row["enrolled_at"]), int(row["templates"])
+                    row["id"],
+                    row["subject"],
+                    row["name"],
+                    PersonStatus(row["status"]),
+                    datetime.fromisoformat(row["enrolled_at"]),
+                    int(row["templates"]),
                 )
                 for row in query.dicts()
             ]

@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 from typing import Any
 
-from peewee import BlobField, FloatField, IntegerField, Model, SqliteDatabase, TextField
+from peewee import BlobField, CompositeKey, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
 
 def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of model classes
-    """Return people, templates, enrolments, punches, scans, queue and settings, bound to the database."""
+    """Return the models by the names at the end of this function, bound to the database."""
     bound = database
 
     class People(Model):
@@ -16,6 +16,9 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         status = TextField()
         enrolled_at = TextField()
         envelope = TextField(null=True)
+        subject = IntegerField()
+        valid_from = TextField(null=True)
+        valid_until = TextField(null=True)
 
         class Meta:
             database = bound
@@ -55,34 +58,73 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
             database = bound
             table_name = "enrolments"
 
+    class Memberships(Model):
+        person_id = TextField()
+        name = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "memberships"
+            primary_key = CompositeKey("person_id", "name")
+
+    class FormerPeople(Model):
+        subject = IntegerField(primary_key=True)
+        id = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "former_people"
+
     class Punches(Model):
         seq = IntegerField(primary_key=True)
         id = TextField()
-        person_id = TextField()
-        utc = TextField()
+        subject = IntegerField()
+        us = IntegerField()
         boot_s = FloatField()
         boot_id = TextField()
         clock = TextField()
         status = TextField()
         punctuality = TextField()
-        minutes_late = IntegerField()
+        minutes = IntegerField()
+        shift = TextField(null=True)
         terminal = TextField()
         similarity = FloatField()
-        sync = TextField()
 
         class Meta:
             database = bound
             table_name = "punches"
 
+    class Chain(Model):
+        seq = IntegerField(primary_key=True)
+        salt = BlobField(null=True)
+        commitment = BlobField()
+        hash = BlobField()
+        signature = BlobField(null=True)
+        sync = TextField()
+
+        class Meta:
+            database = bound
+            table_name = "chain"
+
+    class Entries(Model):  # its generated columns are only looked up
+        seq = IntegerField(primary_key=True)
+        content = TextField()
+        note = TextField(null=True)
+        note_salt = BlobField(null=True)
+
+        class Meta:
+            database = bound
+            table_name = "entries"
+
     class Scans(Model):
         seq = IntegerField(primary_key=True)
-        utc = TextField()
+        us = IntegerField()
         boot_s = FloatField()
         boot_id = TextField()
         clock = TextField()
         outcome = TextField()
         reason = TextField(null=True)
-        person_id = TextField(null=True)
+        subject = IntegerField(null=True)
         similarity = FloatField(null=True)
         details = TextField()
 
@@ -112,5 +154,15 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
             table_name = "settings"
 
     return SimpleNamespace(
-        people=People, templates=Templates, enrolments=Enrolments, punches=Punches, scans=Scans, queue=Queue, settings=Settings
+        people=People,
+        memberships=Memberships,
+        former=FormerPeople,
+        templates=Templates,
+        enrolments=Enrolments,
+        punches=Punches,
+        chain=Chain,
+        entries=Entries,
+        scans=Scans,
+        queue=Queue,
+        settings=Settings,
     )

@@ -10,7 +10,7 @@ from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality,
 from blinkd.clock import Confidence, Instant
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import Store
-from tests.unit.store.stores import open_store, sample
+from tests.unit.store.stores import clerk_of, open_store, sample
 
 NINE_IN_MADRID = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ class Desk:
         return result
 
     def scans(self) -> list[tuple[str, str | None, str | None]]:
-        return [(scan["outcome"], scan["reason"], scan["person_id"]) for scan in self.store.book.scans()]
+        return [(scan["outcome"], scan["reason"], scan["person_id"]) for scan in self.store.scans.read()]
 
 
 @pytest.fixture
@@ -62,7 +62,11 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_store(tmp_path) as store:
         store.people.enrol("E-1", "Ann", [sample(1)])
         store.people.enrol("E-2", "Bo", [])
-        yield Desk(Clerk(store.book, AttendanceSettings(), TerminalSettings(id="door-1", timezone="Europe/Madrid"), clock), clock, store)
+        yield Desk(
+            clerk_of(store, clock, AttendanceSettings(), TerminalSettings(id="door-1", timezone="Europe/Madrid")),
+            clock,
+            store,
+        )
 
 
 def test_a_punch_says_what_is_known_of_it_and_is_in_the_book(desk: Desk) -> None:
@@ -79,14 +83,15 @@ def test_a_punch_says_what_is_known_of_it_and_is_in_the_book(desk: Desk) -> None
         clock="unsynced",
         status=Direction.CHECK_IN,
         punctuality=Punctuality.LATE,
-        minutes_late=12,
+        minutes=12,
+        shift=None,
         terminal="door-1",
         similarity=0.71,
         sync=SyncState.PENDING,
     )
     assert list(desk.store.book.punches()) == [punch]
-    assert [job[1:] for job in desk.store.book.pending(5)] == [("punch", punch.id)]
-    (scan,) = desk.store.book.scans()
+    assert [job[1:] for job in desk.store.outbox.pending(5)] == [("punch", punch.id)]
+    (scan,) = desk.store.scans.read()
     assert (scan["outcome"], scan["reason"], scan["person_id"], scan["similarity"]) == ("accepted", None, "E-1", 0.71)
     assert scan["details"] == {"frames": 4, "live": True, "punch": punch.id}
 
@@ -114,7 +119,7 @@ def test_a_second_punch_too_soon_is_turned_away_and_logged(desk: Desk) -> None:
     desk.clock.wait(seconds=0.1)
     assert desk.punch().status is Direction.CHECK_OUT  # exactly the interval, and the refusal did not begin it anew
     assert desk.scans() == [("accepted", None, "E-1"), ("refused", "too_soon", "E-1"), ("accepted", None, "E-1")]
-    assert len(desk.store.book.pending(5)) == 2
+    assert len(desk.store.outbox.pending(5)) == 2
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=-5), timedelta(hours=5), timedelta(days=-400)])
@@ -177,15 +182,15 @@ def test_being_inactive_goes_before_being_too_soon(desk: Desk) -> None:
 @pytest.mark.parametrize("person_id", [None, "E-1"])
 def test_what_the_session_refuses_is_logged_and_books_nothing(desk: Desk, reason: str, person_id: str | None) -> None:
     desk.clerk.refuse(reason, person_id, None if person_id is None else 0.45, {"frames": 9})
-    (scan,) = desk.store.book.scans()
+    (scan,) = desk.store.scans.read()
     assert (scan["outcome"], scan["reason"], scan["person_id"], scan["details"]) == ("refused", reason, person_id, {"frames": 9})
     assert scan["utc"] == "2026-03-02T08:00:00.000000+00:00"
     assert list(desk.store.book.punches()) == []
-    assert desk.store.book.pending(5) == []
+    assert desk.store.outbox.pending(5) == []
     assert isinstance(desk.attend(), Punch)  # a refusal does not make the next visit too soon
 
 
 def test_an_interval_of_zero_refuses_nobody(desk: Desk) -> None:
-    clerk = Clerk(desk.store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), desk.clock)
+    clerk = clerk_of(desk.store, desk.clock, AttendanceSettings(min_interval_s=0), TerminalSettings())
     for _ in range(3):
         assert isinstance(clerk.attend("E-1", 0.7, {}), Punch)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from blinkd.crypto import at_rest
-from blinkd.crypto.at_rest import CREDENTIAL, CREDENTIALS_VARIABLE, KEY_FILE, TemplateCipher, load_key
+from blinkd.crypto.at_rest import TEMPLATE_KEY, TemplateCipher, template_key
+from blinkd.crypto.keyfile import CREDENTIALS_VARIABLE
 from blinkd.errors import KeyMissing, StoreError
 from blinkd.vision.face import Embedding
 from tests.unit.store.stores import at_once, mode
@@ -86,77 +87,77 @@ def test_a_key_is_made_once_random_and_closed_to_others(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     before = os.umask(0)
     try:
-        key = load_key(tmp_path, create=True)
+        key = template_key(tmp_path, create=True)
     finally:
         os.umask(before)
-    assert load_key(tmp_path, create=True) == load_key(tmp_path, create=False) == key
+    assert template_key(tmp_path, create=True) == template_key(tmp_path, create=False) == key
     assert len(key) == 32
-    assert key != load_key(tmp_path / "other", create=True)
-    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
-    assert {file.name for file in tmp_path.iterdir()} == {KEY_FILE, "other"}
+    assert key != template_key(tmp_path / "other", create=True)
+    assert stat.S_IMODE((tmp_path / TEMPLATE_KEY.file).stat().st_mode) == 0o600
+    assert {file.name for file in tmp_path.iterdir()} == {TEMPLATE_KEY.file, "other"}
 
 
 def test_a_missing_key_is_named_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(KeyMissing, match=r"template.key: the key of the stored templates is missing"):
-        load_key(tmp_path, create=False)
+        template_key(tmp_path, create=False)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o644, 0o666, 0o610])
 def test_a_key_that_others_may_touch_is_refused_with_the_command_that_mends_it(tmp_path: Path, bits: int) -> None:
-    key = load_key(tmp_path, create=True)
-    (tmp_path / KEY_FILE).chmod(bits)
-    with pytest.raises(KeyMissing, match=f"chmod 600 {tmp_path / KEY_FILE}"):
-        load_key(tmp_path, create=True)
-    assert (tmp_path / KEY_FILE).read_bytes() == key
+    key = template_key(tmp_path, create=True)
+    (tmp_path / TEMPLATE_KEY.file).chmod(bits)
+    with pytest.raises(KeyMissing, match=f"chmod 600 {tmp_path / TEMPLATE_KEY.file}"):
+        template_key(tmp_path, create=True)
+    assert (tmp_path / TEMPLATE_KEY.file).read_bytes() == key
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 33])
 def test_a_torn_key_is_refused_and_kept(tmp_path: Path, length: int) -> None:
-    (tmp_path / KEY_FILE).write_bytes(b"k" * length)
-    (tmp_path / KEY_FILE).chmod(0o600)
+    (tmp_path / TEMPLATE_KEY.file).write_bytes(b"k" * length)
+    (tmp_path / TEMPLATE_KEY.file).chmod(0o600)
     with pytest.raises(KeyMissing, match=f"{length} bytes instead of 32"):
-        load_key(tmp_path, create=True)
-    assert (tmp_path / KEY_FILE).read_bytes() == b"k" * length
+        template_key(tmp_path, create=True)
+    assert (tmp_path / TEMPLATE_KEY.file).read_bytes() == b"k" * length
 
 
 def test_a_key_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    load_key(tmp_path, create=True)
-    with mode(tmp_path / KEY_FILE, 0o000), pytest.raises(KeyMissing, match="cannot be read"):
-        load_key(tmp_path, create=False)
+    template_key(tmp_path, create=True)
+    with mode(tmp_path / TEMPLATE_KEY.file, 0o000), pytest.raises(KeyMissing, match="cannot be read"):
+        template_key(tmp_path, create=False)
     with mode(tmp_path, 0o000), pytest.raises(KeyMissing, match="cannot be read"):
-        load_key(tmp_path, create=False)
+        template_key(tmp_path, create=False)
 
 
 def test_systemds_credential_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = load_key(tmp_path, create=True)
+    own = template_key(tmp_path, create=True)
     handed = tmp_path / "credentials"
     handed.mkdir()
     monkeypatch.setenv(CREDENTIALS_VARIABLE, str(handed))
-    assert load_key(tmp_path, create=False) == own  # a unit with other credentials only
-    (handed / CREDENTIAL).write_bytes(KEY)
-    assert load_key(tmp_path, create=False) == KEY
-    (handed / CREDENTIAL).write_bytes(KEY[:5])
-    with pytest.raises(KeyMissing, match=f"{CREDENTIAL}: 5 bytes"):
-        load_key(tmp_path, create=False)
+    assert template_key(tmp_path, create=False) == own  # a unit with other credentials only
+    (handed / TEMPLATE_KEY.credential).write_bytes(KEY)
+    assert template_key(tmp_path, create=False) == KEY
+    (handed / TEMPLATE_KEY.credential).write_bytes(KEY[:5])
+    with pytest.raises(KeyMissing, match=f"{TEMPLATE_KEY.credential}: 5 bytes"):
+        template_key(tmp_path, create=False)
 
 
 def test_a_credential_needs_no_file_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / CREDENTIAL).write_bytes(KEY)
+    (tmp_path / TEMPLATE_KEY.credential).write_bytes(KEY)
     monkeypatch.setenv(CREDENTIALS_VARIABLE, str(tmp_path))
-    assert load_key(tmp_path / "state", create=True) == KEY
+    assert template_key(tmp_path / "state", create=True) == KEY
     assert not (tmp_path / "state").exists()
 
 
 def test_processes_that_make_the_key_at_once_get_the_same(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from blinkd.crypto.at_rest import load_key\n"
+        "import sys; from pathlib import Path; from blinkd.crypto.at_rest import template_key\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
-        "print(load_key(Path(sys.argv[1]), create=True).hex())\n"
+        "print(template_key(Path(sys.argv[1]), create=True).hex())\n"
     )
     keys = {child.stdout.strip() for child in at_once(code, [[str(tmp_path)]] * 4)}
-    assert keys == {(tmp_path / KEY_FILE).read_bytes().hex()}
-    assert [file.name for file in tmp_path.iterdir()] == [KEY_FILE]
+    assert keys == {(tmp_path / TEMPLATE_KEY.file).read_bytes().hex()}
+    assert [file.name for file in tmp_path.iterdir()] == [TEMPLATE_KEY.file]
 
 
 def test_a_slower_process_takes_the_key_of_the_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,12 +165,12 @@ def test_a_slower_process_takes_the_key_of_the_faster(tmp_path: Path, monkeypatc
 
     def overtaken(path: Path, content: bytes) -> None:
         real(path, content)
-        (tmp_path / KEY_FILE).write_bytes(KEY)
-        (tmp_path / KEY_FILE).chmod(0o600)
+        (tmp_path / TEMPLATE_KEY.file).write_bytes(KEY)
+        (tmp_path / TEMPLATE_KEY.file).chmod(0o600)
 
     monkeypatch.setattr(at_rest, "_write_synced", overtaken)
-    assert load_key(tmp_path, create=True) == KEY
-    assert [file.name for file in tmp_path.iterdir()] == [KEY_FILE]
+    assert template_key(tmp_path, create=True) == KEY
+    assert [file.name for file in tmp_path.iterdir()] == [TEMPLATE_KEY.file]
 
 
 def test_a_disk_too_full_for_the_key_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +180,6 @@ def test_a_disk_too_full_for_the_key_is_named_and_leaves_nothing(tmp_path: Path,
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StoreError, match="No space left on device; free some space"):
-            load_key(tmp_path, create=True)
+            template_key(tmp_path, create=True)
         assert list(tmp_path.iterdir()) == []
-    assert len(load_key(tmp_path, create=True)) == 32
+    assert len(template_key(tmp_path, create=True)) == 32

@@ -99,6 +99,7 @@ class FakeDesk:
         return Punch(
             id="0",
             seq=len(self.attended),
+            subject=0,
             person_id=person_id,
             utc=when,
             boot_s=0.0,
@@ -106,7 +107,8 @@ class FakeDesk:
             clock="replay",
             status=Direction.CHECK_IN,
             punctuality=Punctuality.ON_TIME,
-            minutes_late=0,
+            minutes=0,
+            shift=None,
             terminal="t",
             similarity=similarity,
             sync=SyncState.PENDING,

@@ -15,8 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState
-from blinkd.settings import StoreSettings
+from blinkd.attendance.clerk import Clerk
+from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, pseudonym
+from blinkd.attendance.rules import Rules
+from blinkd.clock import Clock
+from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.schema import migrations
 from blinkd.vision.face import Embedding
@@ -48,6 +51,16 @@ def sample(seed: int, dimension: int = 192, model: str = MODEL) -> Sample:
     return Sample({model: vector(seed, dimension)})
 
 
+def subject_of(person_id: str) -> int:
+    """A pseudonym for somebody who is not enrolled."""
+    return int.from_bytes(hashlib.sha256(person_id.encode()).digest()[:6])
+
+
+def clerk_of(store: Store, clock: Clock, attendance: AttendanceSettings | None = None, terminal: TerminalSettings | None = None) -> Clerk:
+    attendance, terminal = attendance or AttendanceSettings(), terminal or TerminalSettings()
+    return Clerk(store.book, store.scans, Rules(attendance, terminal), attendance, terminal, clock)
+
+
 def open_store(folder: Path, settings: StoreSettings = QUICK) -> Store:
     return Store.open(folder, settings)
 
@@ -56,14 +69,16 @@ def punch(seq: int, person_id: str = "E-1", *, minutes: float | None = None, sta
     return Punch(
         id=str(uuid.UUID(int=seq)),
         seq=seq,
-        person_id=person_id,
+        subject=subject_of(person_id),
+        person_id=pseudonym(subject_of(person_id)),
         utc=START + timedelta(minutes=seq if minutes is None else minutes),
         boot_s=100.0 + seq,
         boot_id="boot-1",
         clock="synced",
         status=status,
         punctuality=Punctuality.ON_TIME,
-        minutes_late=0,
+        minutes=0,
+        shift=None,
         terminal="t-1",
         similarity=0.7,
         sync=SyncState.PENDING,

@@ -50,8 +50,8 @@ def test_punches_stay_in_their_order_when_the_clock_was_set_back(tmp_path: Path)
 
 def test_a_scan_keeps_its_details(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.book.append_scan(ReplayClock(START).now(), "refused", "not_live", None, None, {"frames": 3, "note": "ñ"})
-        (scan,) = store.book.scans()
+        store.scans.append(ReplayClock(START).now(), "refused", "not_live", None, None, {"frames": 3, "note": "ñ"})
+        (scan,) = store.scans.read()
     assert (scan["outcome"], scan["reason"], scan["details"]) == ("refused", "not_live", {"frames": 3, "note": "ñ"})
 
 
@@ -59,16 +59,16 @@ def test_jobs_wait_in_their_order_and_leave_when_the_relay_has_them(tmp_path: Pa
     with open_store(tmp_path) as store:
         for seq in (1, 2, 3):
             store.book.append_punch(punch(seq))
-        store.book.enqueue("person", "E-1", START)
+        store.outbox.enqueue("person", "E-1", START)
         ids = [punch(seq).id for seq in (1, 2, 3)]
-        assert [job[1:] for job in store.book.pending(10)] == [*(("punch", record) for record in ids), ("person", "E-1")]
-        assert len(store.book.pending(2)) == 2
-        first, second, _, other = (job[0] for job in store.book.pending(10))
-        store.book.settle(first, SyncState.SYNCED)
-        store.book.settle(second, SyncState.FAILED)
-        store.book.settle(other, SyncState.SYNCED)
-        store.book.settle(999, SyncState.SYNCED)  # a receipt that comes twice
-        assert [job[2] for job in store.book.pending(10)] == ids[1:]
+        assert [job[1:] for job in store.outbox.pending(10)] == [*(("punch", record) for record in ids), ("person", "E-1")]
+        assert len(store.outbox.pending(2)) == 2
+        first, second, _, other = (job[0] for job in store.outbox.pending(10))
+        store.outbox.settle(first, SyncState.SYNCED)
+        store.outbox.settle(second, SyncState.FAILED)
+        store.outbox.settle(other, SyncState.SYNCED)
+        store.outbox.settle(999, SyncState.SYNCED)  # a receipt that comes twice
+        assert [job[2] for job in store.outbox.pending(10)] == ids[1:]
         assert [row.sync.value for row in store.book.punches()] == ["SYNCED", "FAILED", "PENDING"]
     assert rows(tmp_path, "SELECT status, attempts FROM sync_queue ORDER BY id") == [("FAILED", 1), ("PENDING", 0)]
 
@@ -76,10 +76,10 @@ def test_jobs_wait_in_their_order_and_leave_when_the_relay_has_them(tmp_path: Pa
 def test_a_job_number_is_never_given_again(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.book.append_punch(punch(1))
-        (first,) = store.book.pending(1)
-        store.book.settle(first[0], SyncState.SYNCED)
+        (first,) = store.outbox.pending(1)
+        store.outbox.settle(first[0], SyncState.SYNCED)
         store.book.append_punch(punch(2))
-        assert store.book.pending(1)[0][0] > first[0]
+        assert store.outbox.pending(1)[0][0] > first[0]
 
 
 def test_preferences_are_set_replaced_and_kept(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_with_many_punches_nothing_that_the_door_asks_walks_the_table(full: tupl
     list(store.book.punches(since=START, until=START + timedelta(days=1)))
     list(store.book.punches(since=START, person_id="E-7"))
     store.book.append_punch(punch(MANY + 1))
-    store.book.settle(store.book.pending(1)[0][0], SyncState.SYNCED)
+    store.outbox.settle(store.outbox.pending(1)[0][0], SyncState.SYNCED)
     monkeypatch.undo()
     looked = [(sql, params) for sql, params in asked if sql.split()[0] in ("SELECT", "UPDATE", "DELETE")]
     assert len(looked) >= 10

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from blinkd.attendance.clerk import Clerk
 from blinkd.attendance.punch import PersonStatus, Punch, SyncState
 from blinkd.clock import ReplayClock
 from blinkd.errors import StoreError
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE, Store
-from tests.unit.store.stores import START, contents, open_store, punch, rows, sample
+from tests.unit.store.stores import START, clerk_of, contents, open_store, punch, rows, sample
 
 
 def _execute(store: Store, sql: str) -> Any:
@@ -34,8 +33,8 @@ def full_disk(store: Store) -> Iterator[None]:
 LONG = {"note": "x" * 400_000}  # more than the pages that the origin's dropped tables left free
 WRITES: dict[str, Callable[[Store], object]] = {
     "punch": lambda store: store.book.append_punch(replace(punch(2), terminal="x" * 400_000)),
-    "scan": lambda store: store.book.append_scan(ReplayClock(START).now(), "refused", "not_live", None, None, LONG),
-    "job": lambda store: store.book.enqueue("x" * 400_000, "r", START),
+    "scan": lambda store: store.scans.append(ReplayClock(START).now(), "refused", "not_live", None, None, LONG),
+    "job": lambda store: store.outbox.enqueue("x" * 400_000, "r", START),
     "enrol": lambda store: store.people.enrol("E-2", "Bo", [sample(seed) for seed in range(50)]),
     "templates": lambda store: store.people.add_templates("E-1", [sample(seed) for seed in range(50)]),
     "preference": lambda store: store.preferences.set("k", "x" * 400_000),
@@ -79,7 +78,7 @@ def test_the_clerk_on_a_full_disk_books_nothing_and_goes_on_later(tmp_path: Path
     clock = ReplayClock(START)
     with open_store(tmp_path) as store:
         store.people.enrol("E-1", "Ann", [sample(1)])
-        clerk = Clerk(store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), clock)
+        clerk = clerk_of(store, clock, AttendanceSettings(min_interval_s=0), TerminalSettings())
         clerk.attend("E-1", 0.7, {})
         state = _state(tmp_path)
         with full_disk(store), pytest.raises(StoreError, match="disk is full"):
@@ -95,7 +94,7 @@ def test_punch_job_and_scan_entry_are_written_together_or_not_at_all(tmp_path: P
     with open_store(tmp_path) as store:
         store.people.enrol("E-1", "Ann", [])
         _execute(store, f"CREATE TRIGGER fail BEFORE INSERT ON {failing} BEGIN SELECT RAISE(ABORT, 'made to fail'); END")
-        clerk = Clerk(store.book, AttendanceSettings(), TerminalSettings(), ReplayClock(START))
+        clerk = clerk_of(store, ReplayClock(START), AttendanceSettings(), TerminalSettings())
         with pytest.raises(StoreError, match="made to fail"):
             clerk.attend("E-1", 0.7, {})
         assert {row[1] for row in _state(tmp_path) if row[0] in ("punches", "scan_log", "sync_queue")} == {0}
@@ -120,7 +119,7 @@ def test_a_database_locked_by_another_is_an_error_after_the_wait_and_no_damage(t
         other.execute("BEGIN IMMEDIATE")
         writes: list[Callable[[], object]] = [
             lambda: store.book.append_punch(punch(1)),
-            lambda: store.book.settle(1, SyncState.SYNCED),
+            lambda: store.outbox.settle(1, SyncState.SYNCED),
             lambda: store.people.enrol("E-2", "Bo", []),
             lambda: store.people.add_templates("E-1", []),
             lambda: store.people.set_status("E-1", PersonStatus.DEACTIVATED),

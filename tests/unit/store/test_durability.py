@@ -20,11 +20,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from blinkd.attendance.clerk import Clerk
+from blinkd.attendance.rules import Rules
 from blinkd.clock import SystemClock
 from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
 from blinkd.store.database import Store
 with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
-    clerk = Clerk(store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), SystemClock())
+    attendance, terminal = AttendanceSettings(min_interval_s=0), TerminalSettings()
+    clerk = Clerk(store.book, store.scans, Rules(attendance, terminal), attendance, terminal, SystemClock())
     while True:
         print(clerk.attend("E-1", 0.7, {}).id, flush=True)
 """
@@ -87,7 +89,7 @@ def test_every_acknowledged_punch_survives_kill_9(tmp_path: Path) -> None:
         punches = list(store.book.punches())
         assert set(acknowledged) <= {row.id for row in punches}
         assert [row.seq for row in punches] == list(range(1, len(punches) + 1))
-        assert len(list(store.book.scans())) == len(store.book.pending(10**6)) == len(punches)
+        assert len(list(store.scans.read())) == len(store.outbox.pending(10**6)) == len(punches)
     assert not list(tmp_path.glob("*.corrupt-*"))
 
 
@@ -129,7 +131,7 @@ def test_punches_and_scan_log_only_grow(tmp_path: Path, sql: str) -> None:
 
 
 def _scan(store: Store) -> None:
-    store.book.append_scan(ReplayClock(punch(1).utc).now(), "refused", "not_live", "E-1", 0.5, {"frames": 3})
+    store.scans.append(ReplayClock(punch(1).utc).now(), "refused", "not_live", "E-1", 0.5, {"frames": 3})
 
 
 def test_the_sync_column_may_change(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.attendance.clerk import Clerk
 from blinkd.attendance.punch import Direction, Punch
 from blinkd.clock import Instant
 from blinkd.errors import KeyMissing, StoreError
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE
-from tests.unit.store.stores import MODEL, open_store, rows, sample
+from tests.unit.store.stores import MODEL, clerk_of, open_store, rows, sample
 
 
 class SetClock:
@@ -33,7 +32,7 @@ def _directions(folder: Path, instants: list[Instant]) -> list[Direction]:
     found = []
     with open_store(folder) as store:
         store.people.enrol("E-1", "Ann", [])
-        clerk = Clerk(store.book, AttendanceSettings(), TerminalSettings(timezone="Europe/Madrid"), clock)
+        clerk = clerk_of(store, clock, AttendanceSettings(), TerminalSettings(timezone="Europe/Madrid"))
         for clock.instant in instants:
             made = clerk.attend("E-1", 0.7, {})
             assert isinstance(made, Punch)

@@ -8,7 +8,7 @@ import pytest
 from peewee import SqliteDatabase
 
 from blinkd.attendance.punch import PersonStatus
-from blinkd.crypto.at_rest import TemplateCipher, load_key
+from blinkd.crypto.at_rest import TemplateCipher, template_key
 from blinkd.errors import StoreError
 from blinkd.store import schema
 from blinkd.store.database import DATABASE_FILE, Store
@@ -29,8 +29,8 @@ def test_every_old_version_is_walked_up_and_opens_again(tmp_path: Path, version:
         with open_store(tmp_path) as store:
             people = {person.id: person for person in store.people.all()}
             punches = list(store.book.punches())
-            scans = list(store.book.scans())
-            jobs = store.book.pending(10)
+            scans = list(store.scans.read())
+            jobs = store.outbox.pending(10)
     assert rows(tmp_path, "PRAGMA user_version") == [(newest_version(),)]
     assert [row[0] for row in rows(tmp_path, "SELECT version FROM schema_history ORDER BY version")] == list(
         range(version + 1, newest_version() + 1)
@@ -71,7 +71,7 @@ def test_a_terminals_people_are_the_same_after_templates_got_views(tmp_path: Pat
     old_database(tmp_path / DATABASE_FILE, 4)
     monkeypatch.setattr(schema, "migrations", lambda: real[:version])
     open_store(tmp_path).close()
-    cipher = TemplateCipher(load_key(tmp_path, create=True))
+    cipher = TemplateCipher(template_key(tmp_path, create=True))
     raw = sqlite3.connect(tmp_path / DATABASE_FILE)
     for number, model, person in ((1, MODEL, "u1"), (2, MODEL, "u1"), (3, "other@1", "u2")):
         sealed = cipher.seal(f"t{number}", person, model, vector(number))

@@ -1,0 +1,82 @@
+"""Secret keys of the terminal: a systemd credential, or a file in the state folder that only its owner reads."""
+
+import contextlib
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from blinkd.errors import KeyMissing, StoreError
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyName:
+    """credential: name of the systemd credential; file: name in the state folder; remedy: what to do when it is lost."""
+
+    credential: str
+    file: str
+    remedy: str
+
+
+def load_key(state_dir: Path, name: KeyName, *, create: bool) -> bytes:
+    """Return the 32 bytes: of the systemd credential when there is one, else of the file, made at random when `create` says so.
+
+    Raises KeyMissing when it is missing, torn, readable by others or not readable at all, StoreError when a new one cannot be written.
+    """
+    folder = os.environ.get(CREDENTIALS_VARIABLE)
+    credential = Path(folder) / name.credential if folder else None
+    path = state_dir / name.file
+    try:
+        if credential is not None and credential.exists():
+            return _checked(credential, credential.read_bytes())
+        if not path.exists():
+            if not create:
+                raise KeyMissing(f"{path}: {name.remedy}")
+            _write_new(path, secrets.token_bytes(KEY_BYTES))
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyMissing(f"{path}: readable by others; run: chmod 600 {path}")
+        return _checked(path, path.read_bytes())
+    except OSError as error:
+        raise KeyMissing(f"{error.filename or path}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def _checked(path: Path, key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise KeyMissing(f"{path}: {len(key)} bytes instead of {KEY_BYTES}; put the right key back")
+    return key
+
+
+def _write_new(path: Path, key: bytes) -> None:
+    """Create the file whole or not at all; if another process was faster, its key stays. Raises StoreError."""
+    # a random name: a process number comes again (in a container it is always the same), and a crash leaves the file behind
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            _write_synced(partial, key)
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(partial)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}; free some space and check the owner of {path.parent}") from None
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, which Path cannot open
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
