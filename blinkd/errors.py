@@ -53,3 +53,7 @@ class UnknownPerson(BlinkdError):
 
 class NotAllowed(BlinkdError):
     """The book does not allow what was asked for: the message says why and who can do it."""
+
+
+class ImportRefused(BlinkdError):
+    """A file to be imported is wrong: the message lists every problem by row and column, and nothing was taken in."""
