@@ -189,11 +189,14 @@ class BookRepository:
                 found.append(int(person_id.removeprefix("p-"), 16))
         return found
 
-    def unsynced(self, boot_id: str, after: int) -> bool:
-        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+    def unsynced(self, boot_id: str) -> bool:
+        """Whether a punch of that boot has an untrusted time and no clock entry after it."""
         with self._reading():
-            sql = "SELECT 1 FROM punches WHERE clock = 'unsynced' AND boot_id = ? AND seq > ? LIMIT 1"
-            return self._row(sql, boot_id, after) is not None
+            newest = self._row("SELECT max(seq) FROM punches WHERE clock = 'unsynced' AND boot_id = ?", boot_id)[0]
+            if newest is None:
+                return False
+            said = "SELECT 1 FROM entries WHERE kind = 'clock' AND seq > ? AND json_extract(content, '$.boot_id') = ?"
+            return self._row(said, newest, boot_id) is None
 
     def erase(self, seqs: Iterable[int], why: str, now: Instant) -> int:
         """Erase the content of entries for good; a signed entry says which and why, and their places in the chain stay.
