@@ -53,3 +53,7 @@ class UnknownPerson(BlinkdError):
 
 class NotAllowed(BlinkdError):
     """The book does not allow what was asked for: the message says why and who can do it."""
+
+
+class ReportRefused(BlinkdError):
+    """A report or export cannot be made or written; nothing half-written is left."""
