@@ -203,10 +203,12 @@ class Parts:
 
         gallery: given by whoever keeps it up to date while the terminal works; else built here. seed: of the challenges, for replays.
         """
-        settings = self.settings
-        clerk = Clerk(book.book, book.scans, self.rules, settings.attendance, settings.terminal, clock)
         matcher = self.matcher(self.gallery(people) if gallery is None else gallery)
-        return self.main_line(matcher, clerk, people.people.name_of, seed)
+        return self.main_line(matcher, self.clerk(book, clock), people.people.name_of, seed)
+
+    def clerk(self, book: Store, clock: Clock) -> Clerk:
+        """Who writes into the book."""
+        return Clerk(book.book, book.scans, self.rules, self.settings.attendance, self.settings.terminal, clock)
 
     def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""

@@ -57,3 +57,7 @@ class NotAllowed(BlinkdError):
 
 class ReportRefused(BlinkdError):
     """A report or export cannot be made or written; nothing half-written is left."""
+
+
+class ImportRefused(BlinkdError):
+    """A file to be imported is wrong: the message lists every problem by row and column, and nothing was taken in."""

@@ -38,8 +38,8 @@ class Book(Protocol):
     def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
         """Another entry; returns its number."""
 
-    def unsynced(self, boot_id: str, after: int) -> bool:
-        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+    def unsynced(self, boot_id: str) -> bool:
+        """Whether a punch of that boot has an untrusted time and no clock entry after it."""
 
 
 class Scans(Protocol):

@@ -9,8 +9,8 @@ from blinkd.clock import Clock, Instant, microseconds
 class ClockBook(Protocol):
     """The book, as the timekeeper needs it."""
 
-    def unsynced(self, boot_id: str, after: int) -> bool:
-        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+    def unsynced(self, boot_id: str) -> bool:
+        """Whether a punch of that boot has an untrusted time and no clock entry after it."""
 
     def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
         """Add an entry; returns its number."""
@@ -22,7 +22,6 @@ class Timekeeper:
     def __init__(self, book: ClockBook, clock: Clock) -> None:
         self._book = book
         self._clock = clock
-        self._said = 0  # number of the newest clock entry of this boot
 
     def look(self) -> bool:
         """Append a clock entry when the clock is trusted and a punch of this boot is waiting for that. Raises StoreError.
@@ -31,8 +30,8 @@ class Timekeeper:
         between as often as it likes. Returns whether one was appended.
         """
         now = self._clock.now()
-        if now.confidence != "synced" or not self._book.unsynced(now.boot_id, self._said):
+        if now.confidence != "synced" or not self._book.unsynced(now.boot_id):
             return False
         mark = {"boot_id": now.boot_id, "boot_us": round(now.boot_s * 1_000_000), "us": microseconds(now.utc)}
-        self._said = self._book.append("clock", mark, now)
+        self._book.append("clock", mark, now)
         return True

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli import attendance, checks, enrol, evaluate, models, people, recognise, replay, run
+from blinkd.cli import checks, enrol, evaluate, log, models, people, recognise, replay, run
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
 
@@ -24,7 +24,8 @@ app = typer.Typer(
 app.add_typer(models.app, name="models", help="The networks: list, verify, build, quantize, bench, export-ort.")
 app.add_typer(people.app, name="people", help="People: list, show, deactivate, activate, delete, export.")
 app.add_typer(evaluate.app, name="evaluate", help="Accuracy on labelled data.")
-for module in (run, replay, enrol, recognise, attendance, checks):
+app.add_typer(log.app, name="log", help="The punches, newest last; verify, void, uphold, amend, add, disown, import.")
+for module in (run, replay, enrol, recognise, checks):
     module.register(app)
 
 

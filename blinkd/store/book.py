@@ -10,22 +10,30 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.chain import canonical, new_salt, note_digest
+from blinkd.attendance.chain import Link, canonical, new_salt, note_digest
+from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
+from blinkd.attendance.proof import Entry
 from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punctuality, SyncState, pseudonym
 from blinkd.clock import Instant, microseconds, moment_of
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
+from blinkd.store.stamps import Stamped, read_stamps
 
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
-IMPORTED = "import"  # in the place of the boot id of punches that another system recorded
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
 
 PUNCHES = """SELECT p.seq, p.id, p.subject, coalesce(people.id, former_people.id), p.us, p.boot_s, p.boot_id, p.clock, p.status,
-    p.punctuality, p.minutes, p.shift, p.terminal, p.similarity, coalesce(chain.sync, 'PENDING')
+    p.punctuality, p.minutes, p.shift, p.terminal, p.similarity,
+    coalesce(chain.sync, (SELECT sync FROM unsigned_sync u WHERE u.seq = p.seq), 'PENDING')
     FROM punches p LEFT JOIN people ON people.subject = p.subject LEFT JOIN former_people ON former_people.subject = p.subject
     LEFT JOIN chain ON chain.seq = p.seq"""
+
+
+# always both ends of the span: with one, SQLite walks the whole table in the order of its numbers instead of using the index on time
+IN_SPAN = """SELECT seq FROM punches WHERE us >= ? AND us < ? UNION SELECT seq FROM punches WHERE clock = 'unsynced'
+    UNION SELECT target FROM entries WHERE kind = 'correction'"""
 
 
 class BookRepository:
@@ -122,6 +130,12 @@ class BookRepository:
         """All later entries by which the recorded punches are to be read."""
         return Ledger.of(self.entries(*LEDGER_KINDS))
 
+    def stamps(self, since_us: int | None = None, until_us: int | None = None, subject: int | None = None) -> Stamped:
+        """The punches of a span as they stand, as arrays; microseconds since 1970, the end excluded."""
+        ledger = self.ledger()
+        with self._reading():
+            return read_stamps(self._database, ledger, since_us, until_us, subject)
+
     def punch(self, seq: int) -> Punch | None:
         """One punch by its number; None where that entry is none, or erased."""
         with self._reading():
@@ -131,12 +145,11 @@ class BookRepository:
     def punches(self, since: datetime | None = None, until: datetime | None = None, person_id: str | None = None) -> Iterator[Punch]:
         """Punches as they were recorded, by sequence, newest last; since and until are aware, until is excluded.
 
-        Those with an untrusted clock are all given: only the ledger knows when they were.
+        Those with an untrusted clock and those that were corrected are all given: only the ledger knows when they were.
         """
         where, values = "", []
         if since is not None or until is not None:
-            # always both ends: with one, SQLite walks the whole table in the order of its numbers instead of using the index on time
-            where = " WHERE (p.us >= ? AND p.us < ? OR p.clock = 'unsynced')"
+            where = f" WHERE p.seq IN ({IN_SPAN})"
             values = [FIRST if since is None else microseconds(since), LAST if until is None else microseconds(until)]
         if person_id is not None:
             subjects = self.subjects_of(person_id)
@@ -145,6 +158,24 @@ class BookRepository:
         with self._reading():
             for row in self._database.execute_sql(f"{PUNCHES}{where} ORDER BY p.seq", values):
                 yield _punch(row)
+
+    def has(self, punch_id: str) -> bool:
+        """Whether a punch of that id is in the book."""
+        with self._reading():
+            return self._row("SELECT 1 FROM punches WHERE id = ?", punch_id) is not None
+
+    def sync_of(self, seq: int) -> SyncState:
+        """Whether the relay has an entry."""
+        with self._reading():
+            row = self._row("SELECT sync FROM chain WHERE seq = ?", seq)
+        return SyncState.PENDING if row is None else SyncState(row[0])
+
+    def id_of(self, subject: int) -> str:
+        """Whom a pseudonym stands for, the pseudonym in words when nobody is known by it any more."""
+        with self._reading():
+            sql = "SELECT id FROM people WHERE subject = ? UNION ALL SELECT id FROM former_people WHERE subject = ?"
+            row = self._row(sql, subject, subject)
+        return pseudonym(subject) if row is None else str(row[0])
 
     def subjects_of(self, person_id: str) -> list[int]:
         """The pseudonyms under which the book knows an id: of the person who has it now, of those who had it, and the pseudonym itself."""
@@ -158,11 +189,14 @@ class BookRepository:
                 found.append(int(person_id.removeprefix("p-"), 16))
         return found
 
-    def unsynced(self, boot_id: str, after: int) -> bool:
-        """Whether a punch of that boot after entry number `after` has an untrusted time."""
+    def unsynced(self, boot_id: str) -> bool:
+        """Whether a punch of that boot has an untrusted time and no clock entry after it."""
         with self._reading():
-            sql = "SELECT 1 FROM punches WHERE clock = 'unsynced' AND boot_id = ? AND seq > ? LIMIT 1"
-            return self._row(sql, boot_id, after) is not None
+            newest = self._row("SELECT max(seq) FROM punches WHERE clock = 'unsynced' AND boot_id = ?", boot_id)[0]
+            if newest is None:
+                return False
+            said = "SELECT 1 FROM entries WHERE kind = 'clock' AND seq > ? AND json_extract(content, '$.boot_id') = ?"
+            return self._row(said, newest, boot_id) is None
 
     def erase(self, seqs: Iterable[int], why: str, now: Instant) -> int:
         """Erase the content of entries for good; a signed entry says which and why, and their places in the chain stay.
@@ -174,7 +208,7 @@ class BookRepository:
             return 0
         runs = ranges(wanted)
         with self._guard():
-            self.append("erasure", {"ranges": [list(run) for run in runs], "why": why}, now)
+            self.append("erasure", {"ranges": [list(run) for run in runs], "words": [], "why": why}, now)
             for first, last in runs:
                 self._outbox.withdraw(PUNCH_JOB, "SELECT id FROM punches WHERE seq BETWEEN ? AND ?", (first, last))
                 self._outbox.withdraw(ENTRY_JOB, "SELECT CAST(seq AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?", (first, last))
@@ -183,17 +217,49 @@ class BookRepository:
                 self._database.execute_sql("DELETE FROM entries WHERE seq BETWEEN ? AND ?", (first, last))
         return len(wanted)
 
-    def erase_notes(self, subject: int) -> int:
-        """Erase the words that were given for entries on a person or on their punches; their digests stay. Returns how many."""
-        sql = """UPDATE entries SET note = NULL, note_salt = NULL WHERE note IS NOT NULL AND (subject = ?
+    def erase_notes(self, subject: int, why: str, now: Instant) -> int:
+        """Erase the words that were given for entries on a person or on their punches; a signed entry says which. Returns how many."""
+        sql = """SELECT seq FROM entries WHERE note IS NOT NULL AND (subject = ?
             OR target IN (SELECT seq FROM punches WHERE subject = ?) OR target IN (SELECT seq FROM entries e WHERE e.subject = ?))"""
         with self._guard():
-            return int(self._database.execute_sql(sql, (subject, subject, subject)).rowcount)
+            found = sorted(int(row[0]) for row in self._database.execute_sql(sql, (subject, subject, subject)).fetchall())
+            if found:
+                words = [list(run) for run in ranges(found)]
+                self.append("erasure", {"ranges": [], "words": words, "why": why}, now)
+                for first, last in words:
+                    self._database.execute_sql(
+                        "UPDATE entries SET note = NULL, note_salt = NULL WHERE note IS NOT NULL AND seq BETWEEN ? AND ?", (first, last)
+                    )
+        return len(found)
+
+    def audit(self) -> tuple[Iterator[Entry], list[int]]:
+        """Every link with what belongs to it, by number, and the numbers of content that has no link of its own."""
+        with self._reading():
+            strays = self._database.execute_sql(
+                "SELECT seq FROM punches WHERE seq NOT IN (SELECT seq FROM chain) OR seq IN (SELECT seq FROM entries) "
+                "UNION SELECT seq FROM entries WHERE seq NOT IN (SELECT seq FROM chain)"
+            ).fetchall()
+        return self._links_with_content(), [int(row[0]) for row in strays]
+
+    def _links_with_content(self) -> Iterator[Entry]:
+        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.note, e.note_salt, q.*
+            FROM chain c LEFT JOIN entries e ON e.seq = c.seq LEFT JOIN ({PUNCHES}) q ON q.seq = c.seq ORDER BY c.seq"""
+        with self._reading():
+            for row in self._database.execute_sql(sql):
+                seq, salt, commitment, hash_, signature, text, note, note_salt = row[:8]
+                link = Link(seq, salt, commitment, hash_, signature)
+                content: Mapping[str, Any] | None = None
+                try:
+                    if text is not None:
+                        content = json.loads(text)
+                    elif row[8] is not None:
+                        content = _punch(row[8:]).content()
+                except (ValueError, TypeError, OverflowError):  # an edited row that is no punch any more
+                    content = {}
+                yield Entry(seq, link, content, None if note is None else (note, note_salt or b""))
 
     def _unsigned(self) -> list[Punch]:
-        states = {int(seq): SyncState(sync) for seq, sync in self._database.execute_sql("SELECT seq, sync FROM unsigned_sync")}
-        rows = self._database.execute_sql(f"{PUNCHES} ORDER BY p.seq").fetchall()
-        return [_punch((*row[:-1], states.get(int(row[0]), SyncState.PENDING).value)) for row in rows]
+        return [_punch(row) for row in self._database.execute_sql(f"{PUNCHES} ORDER BY p.seq").fetchall()]
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(

@@ -45,7 +45,7 @@ class ChainWriter:
 
     def head(self) -> Head | None:
         """The newest entry; None when the book has not begun."""
-        row = self._database.execute_sql("SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1").fetchone()
+        row = self._database.execute_sql("SELECT seq, hash FROM chain WHERE seq = (SELECT max(seq) FROM chain)").fetchone()
         return None if row is None else Head(self._name(), int(row[0]), bytes(row[1]))
 
     def append(self, seq: int, content: Mapping[str, Any]) -> None:

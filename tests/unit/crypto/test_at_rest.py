@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from blinkd.crypto import at_rest
+from blinkd.crypto import keyfile
 from blinkd.crypto.at_rest import TEMPLATE_KEY, TemplateCipher, template_key
 from blinkd.crypto.keyfile import CREDENTIALS_VARIABLE
 from blinkd.errors import KeyMissing, StoreError
@@ -161,14 +161,14 @@ def test_processes_that_make_the_key_at_once_get_the_same(tmp_path: Path) -> Non
 
 
 def test_a_slower_process_takes_the_key_of_the_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = at_rest._write_synced
+    real = keyfile._write_synced
 
     def overtaken(path: Path, content: bytes) -> None:
         real(path, content)
         (tmp_path / TEMPLATE_KEY.file).write_bytes(KEY)
         (tmp_path / TEMPLATE_KEY.file).chmod(0o600)
 
-    monkeypatch.setattr(at_rest, "_write_synced", overtaken)
+    monkeypatch.setattr(keyfile, "_write_synced", overtaken)
     assert template_key(tmp_path, create=True) == KEY
     assert [file.name for file in tmp_path.iterdir()] == [TEMPLATE_KEY.file]
 

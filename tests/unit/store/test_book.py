@@ -4,23 +4,24 @@ from typing import Any
 
 import pytest
 
-from blinkd.attendance.punch import SyncState
+from blinkd.attendance.punch import SyncState, pseudonym
 from blinkd.clock import ReplayClock
 from blinkd.store.database import Store
-from tests.unit.store.stores import START, open_store, punch, rows
+from tests.unit.store.stores import START, open_store, punch, rows, subject_of
 
 MANY = 100_000
 BULK = f"""WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
-    INSERT INTO punches SELECT i, 'id-' || i, 'E-' || (i % 200), strftime('%Y-%m-%dT%H:%M:%f', 1700000000 + i * 60, 'unixepoch') || '000+00:00',
-    i, 'boot', 'synced', 'CHECK_IN', 'ON_TIME', 0, 't', 0.9, 'PENDING' FROM n"""
+    INSERT INTO punches SELECT i, 'id-' || i, i % 200, (1700000000 + i * 60) * 1000000,
+    i, 'boot', 'synced', 'CHECK_IN', 'ON_TIME', 0, NULL, 't', 0.9 FROM n"""
+IN_CHAIN = "INSERT INTO chain (seq, salt, commitment, hash) SELECT seq, x'00', x'00', x'00' FROM punches"
 
 
 def test_a_punch_comes_back_as_it_was(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.book.append_punch(punch(1))
         assert list(store.book.punches()) == [punch(1)]
-        assert store.book.last_punch("E-1") == punch(1)
-        assert store.book.last_punch("E-9") is None
+        assert store.book.last_punch(subject_of("E-1")) == punch(1)
+        assert store.book.last_punch(subject_of("E-9")) is None
 
 
 def test_punches_are_found_by_time_and_person_newest_last(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_punches_are_found_by_time_and_person_newest_last(tmp_path: Path) -> Non
         assert found() == [1, 2, 3, 4, 5, 6]
         assert found(since=START + timedelta(minutes=3)) == [3, 4, 5, 6]
         assert found(until=START + timedelta(minutes=3)) == [1, 2]
-        assert found(since=START + timedelta(minutes=2), until=START + timedelta(minutes=5), person_id="E-0") == [2, 4]
+        assert found(since=START + timedelta(minutes=2), until=START + timedelta(minutes=5), person_id=punch(2, "E-0").person_id) == [2, 4]
         assert found(since=START + timedelta(days=1)) == []
 
 
@@ -43,7 +44,7 @@ def test_punches_stay_in_their_order_when_the_clock_was_set_back(tmp_path: Path)
         store.book.append_punch(punch(1, minutes=60))
         store.book.append_punch(punch(2, minutes=5))
         assert [row.seq for row in store.book.punches(since=START)] == [1, 2]
-        last = store.book.last_punch("E-1")
+        last = store.book.last_punch(subject_of("E-1"))
         assert last is not None
         assert last.seq == 2
 
@@ -95,7 +96,9 @@ def test_preferences_are_set_replaced_and_kept(tmp_path: Path) -> None:
 def full(tmp_path: Path) -> Any:
     with open_store(tmp_path) as store:
         database: Any = store._database
+        store.book.begin()
         database.execute_sql(BULK)
+        database.execute_sql(IN_CHAIN)
         yield store, database
 
 
@@ -110,12 +113,12 @@ def test_with_many_punches_nothing_that_the_door_asks_walks_the_table(full: tupl
 
     monkeypatch.setattr(database, "execute_sql", listening)
     store.book.next_seq()
-    store.book.last_punch("E-7")
-    store.book.status_of("E-7")
+    store.book.last_punch(7)
+    store.book.member("E-7")
     list(store.book.punches(since=START))
     list(store.book.punches(until=START - timedelta(days=10_000)))
     list(store.book.punches(since=START, until=START + timedelta(days=1)))
-    list(store.book.punches(since=START, person_id="E-7"))
+    list(store.book.punches(since=START, person_id=pseudonym(7)))
     store.book.append_punch(punch(MANY + 1))
     store.outbox.settle(store.outbox.pending(1)[0][0], SyncState.SYNCED)
     monkeypatch.undo()
@@ -125,4 +128,6 @@ def test_with_many_punches_nothing_that_the_door_asks_walks_the_table(full: tupl
         plan = [row[3] for row in execute("EXPLAIN QUERY PLAN " + sql, params or ()).fetchall()]
         if "sync_queue" in sql and "LIMIT" in sql:
             continue  # read from its oldest end and no further than the limit
-        assert not [step for step in plan if step.startswith("SCAN")], (sql, plan)
+        assert not [
+            step for step in plan if step.startswith("SCAN") and "punches_unsynced" not in step
+        ]  # that index holds few, (sql, plan)

@@ -73,7 +73,7 @@ def _filled(folder: Path) -> None:
 
 def _set_aside(folder: Path) -> list[Path]:
     """The databases, without what goes with them."""
-    return [file for file in folder.glob("blinkd.db.corrupt-*") if not file.name.endswith(("-wal", "-shm"))]
+    return [file for file in folder.glob("blinkd.db.corrupt-*") if not file.name.endswith(("-wal", "-shm", "-head"))]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -100,7 +100,7 @@ def test_a_damaged_database_is_set_aside_and_a_new_one_begun(
 def test_a_reader_refuses_a_damaged_database_and_leaves_it_untouched(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     _filled(tmp_path)
     damage(tmp_path / DATABASE_FILE)
-    damaged, names = (tmp_path / DATABASE_FILE).read_bytes(), {"blinkd.db", "template.key"}
+    damaged, names = (tmp_path / DATABASE_FILE).read_bytes(), {"blinkd.db", "template.key", "signing.key", "book.head"}
     with pytest.raises(StoreError, match=r"damaged .*restore a backup"):
         Store.open(tmp_path, QUICK, read_only=True)
     assert (tmp_path / DATABASE_FILE).read_bytes() == damaged

@@ -32,7 +32,7 @@ def full_disk(store: Store) -> Iterator[None]:
 
 LONG = {"note": "x" * 400_000}  # more than the pages that the origin's dropped tables left free
 WRITES: dict[str, Callable[[Store], object]] = {
-    "punch": lambda store: store.book.append_punch(replace(punch(2), terminal="x" * 400_000)),
+    "punch": lambda store: store.book.append_punch(replace(punch(store.book.next_seq()), terminal="x" * 400_000)),
     "scan": lambda store: store.scans.append(ReplayClock(START).now(), "refused", "not_live", None, None, LONG),
     "job": lambda store: store.outbox.enqueue("x" * 400_000, "r", START),
     "enrol": lambda store: store.people.enrol("E-2", "Bo", [sample(seed) for seed in range(50)]),

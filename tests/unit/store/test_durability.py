@@ -96,18 +96,28 @@ def test_every_acknowledged_punch_survives_kill_9(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE punches SET utc = '2020'",
+        "UPDATE punches SET us = 2020",
         "UPDATE punches SET seq = 9",
         "UPDATE punches SET rowid = 9",
-        "UPDATE punches SET oid = 9, sync = 'SYNCED'",
-        "UPDATE punches SET person_id = person_id",
+        "UPDATE punches SET oid = 9",
+        "UPDATE punches SET subject = subject",
         "UPDATE OR REPLACE punches SET status = 'CHECK_OUT'",
         "DELETE FROM punches",
         "INSERT OR REPLACE INTO punches SELECT * FROM punches",
-        "REPLACE INTO punches SELECT seq + 5, id, person_id, utc, boot_s, boot_id, clock, status, punctuality, 7, terminal, similarity, sync"
+        "REPLACE INTO punches SELECT seq + 5, id, subject, us, boot_s, boot_id, clock, status, punctuality, 7, shift, terminal, similarity"
         " FROM punches",
-        "INSERT INTO punches SELECT * FROM punches WHERE true ON CONFLICT (seq) DO UPDATE SET minutes_late = 7",
-        "UPDATE punches SET sync = 'LOST'",
+        "INSERT INTO punches SELECT * FROM punches WHERE true ON CONFLICT (seq) DO UPDATE SET minutes = 7",
+        "UPDATE chain SET sync = 'LOST'",
+        "UPDATE chain SET salt = x'01'",
+        "UPDATE chain SET commitment = x'01'",
+        "UPDATE chain SET signature = NULL",
+        "DELETE FROM chain WHERE seq = 0",
+        "DELETE FROM chain",
+        "INSERT OR REPLACE INTO chain SELECT * FROM chain",
+        "UPDATE entries SET content = '{}'",
+        "UPDATE entries SET note = 'other'",
+        "DELETE FROM entries",
+        "INSERT OR REPLACE INTO entries (seq, content) SELECT seq, content FROM entries",
         "UPDATE scan_log SET reason = 'other'",
         "UPDATE scan_log SET rowid = 9",
         "DELETE FROM scan_log",
@@ -118,16 +128,16 @@ def test_punches_and_scan_log_only_grow(tmp_path: Path, sql: str) -> None:
     with open_store(tmp_path) as store:
         store.book.append_punch(punch(1))
         _scan(store)
-    every = "SELECT *, 0 FROM punches UNION ALL SELECT *, 0, 0, 0, 0 FROM scan_log"
-    before = rows(tmp_path, every)
-    assert len(before) == 2
+    tables = ("punches", "chain", "entries", "scan_log")
+    before = [rows(tmp_path, f"SELECT * FROM {table}") for table in tables]
+    assert all(before)
     raw = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)  # another program, without our settings
     try:
         with pytest.raises(sqlite3.IntegrityError):
             raw.execute(sql)
     finally:
         raw.close()
-    assert rows(tmp_path, every) == before
+    assert [rows(tmp_path, f"SELECT * FROM {table}") for table in tables] == before
 
 
 def _scan(store: Store) -> None:
@@ -138,7 +148,7 @@ def test_the_sync_column_may_change(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.book.append_punch(punch(1))
     raw = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
-    raw.execute("UPDATE punches SET sync = 'SYNCED'")
+    raw.execute("UPDATE chain SET sync = 'SYNCED'")
     raw.close()
     with Store.open(tmp_path, QUICK, read_only=True) as store:
         assert next(store.book.punches()).sync == "SYNCED"

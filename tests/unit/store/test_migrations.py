@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from peewee import SqliteDatabase
 
+from blinkd.attendance.proof import in_order, prove
 from blinkd.attendance.punch import PersonStatus
 from blinkd.crypto.at_rest import TemplateCipher, template_key
 from blinkd.errors import StoreError
@@ -97,11 +98,14 @@ def test_a_terminals_people_are_the_same_after_templates_got_views(tmp_path: Pat
                 assert after.pop("enrolments") == []
                 for template in after["templates"]:
                     assert (template.pop("view"), template.pop("label"), template.pop("moment")) == ("unknown", "", template["id"])
-                if version == 5:  # times of the origin get their form in version 6
-                    for entry in [*after["punches"], *after["scans"], *before["punches"], *before["scans"]]:
-                        entry.pop("utc", None)
                 assert after.pop("enrolled_at")
-                assert after == before
+                # what was in the book is there under the person's pseudonym
+                found = [(p.seq, p.id, p.status, p.punctuality, p.minutes) for p in store.book.punches(person_id=person_id)]
+                kept = ("seq", "id", "status", "punctuality", "minutes_late")
+                assert found == [tuple(row[key] for key in kept) for row in before["punches"]]
+                scanned = [(scan["outcome"], scan["reason"]) for scan in store.scans.read(store.people.get(person_id).subject)]
+                assert scanned == [(row["outcome"], row["reason"]) for row in before["scans"]]
+                assert after == {key: value for key, value in before.items() if key not in ("punches", "scans")}
             assert [person.templates for person in store.people.all()] == [1, 2]
             assert [one.view for one in store.people.moments("u1")] == ["unknown", "unknown"]
             for template, seed in zip(store.people.templates(MODEL), (1, 2), strict=True):
@@ -112,9 +116,18 @@ def test_a_terminals_people_are_the_same_after_templates_got_views(tmp_path: Pat
 def test_a_punch_goes_on_from_the_origins_last_number(tmp_path: Path) -> None:
     old_database(tmp_path / DATABASE_FILE, 4)
     with open_store(tmp_path) as store:
-        assert store.book.next_seq() == 5
-        store.book.append_punch(punch(5))
+        assert store.book.next_seq() == 6  # the fifth says that four were taken over
+        store.book.append_punch(punch(6))
+        entries, strays = store.book.audit()
+        proof = prove(in_order(entries, strays), [], None)
     assert rows(tmp_path, "SELECT count(*) FROM punches") == [(5,)]
+    assert (proof.ok, proof.adopted, proof.entries, proof.punches) == (True, 4, 7, 5)
+    assert rows(tmp_path, "SELECT sync FROM chain WHERE seq BETWEEN 1 AND 4 ORDER BY seq") == [
+        ("PENDING",),
+        ("SYNCED",),
+        ("PENDING",),
+        ("FAILED",),
+    ]
 
 
 def test_a_time_that_cannot_be_read_does_not_keep_the_book_shut(tmp_path: Path) -> None:
