@@ -1,0 +1,75 @@
+"""Who is expected, and the days that the engine counts for them."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from blinkd.attendance.hours import Days, Stamps, count
+from blinkd.attendance.rota import Rota
+
+Longs = npt.NDArray[np.int64]
+
+
+class Punched(Protocol):
+    """Punches as they stand, as arrays of one length: subject, us (microseconds since 1970, UTC) and seq int64, entering bool."""
+
+    @property
+    def subject(self) -> Longs:
+        """Pseudonyms."""
+
+    @property
+    def us(self) -> Longs:
+        """Times."""
+
+    @property
+    def entering(self) -> npt.NDArray[np.bool_]:
+        """Whether it is a check-in."""
+
+    @property
+    def seq(self) -> Longs:
+        """Numbers in the book."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roster:
+    """Who can be absent, by ascending subject, and from which local day to which (proleptic ordinals, both included).
+
+    subject: int64 (k,); first, last: int32 (k,). Everybody else (deleted, deactivated) appears where they punched, and is never absent.
+    """
+
+    subject: Longs
+    first: npt.NDArray[np.int32]
+    last: npt.NDArray[np.int32]
+
+    def only(self, subjects: Longs) -> "Roster":
+        """Those of them who are on it."""
+        kept = np.isin(self.subject, subjects)
+        return Roster(self.subject[kept], self.first[kept], self.last[kept])
+
+
+def counted(punched: Punched, roster: Roster, rota: Rota, first: date, last: date, now_us: int) -> Days:
+    """A row for every shift in which somebody came, and for every one in which somebody on the roster was expected. Both dates included."""
+    who = np.union1d(roster.subject, punched.subject)
+    days = count(Stamps(punched.subject, punched.us, punched.entering), rota, who, first, last, now_us)
+    came = (days.first_in != 0) | (days.last_out != 0)
+    if len(roster.subject) == 0:
+        return pick(days, came)
+    at = np.minimum(np.searchsorted(roster.subject, days.subject), len(roster.subject) - 1)
+    known = roster.subject[at] == days.subject
+    return pick(days, came | (known & (roster.first[at] <= days.day) & (days.day <= roster.last[at])))
+
+
+def pick(days: Days, chosen: npt.NDArray[np.bool_]) -> Days:
+    """Only the chosen rows. chosen: bool (n,)."""
+    if bool(chosen.all()):
+        return days
+    arrays = {field.name: getattr(days, field.name) for field in fields(days)}
+    return replace(days, **{name: array[chosen] for name, array in arrays.items() if isinstance(array, np.ndarray)})
+
+
+def dates(first: date, last: date) -> list[date]:
+    """Both included."""
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
