@@ -47,10 +47,15 @@ class SystemClock:
         wall: Callable[[], datetime] | None = None,
         disciplined: Callable[[], bool] | None = None,
         boot_id_file: Path = BOOT_ID_FILE,
+        *,
+        trust_hardware: bool = False,
     ) -> None:
-        """Ask the machine, or what a test puts in its place: the wall time (aware), whether something keeps it right, the boot's id."""
+        """Ask the machine, or what a test puts in its place: the wall time (aware), whether something keeps it right, the boot's id.
+
+        trust_hardware: the operator says that the clock is kept right without a time server.
+        """
         self._wall = wall or (lambda: datetime.now(UTC))
-        self._disciplined = disciplined or _disciplined
+        self._disciplined: Callable[[], bool] = (lambda: True) if trust_hardware else disciplined or _disciplined
         try:
             self._boot_id = boot_id_file.read_text(encoding="ascii").strip()
         except OSError:

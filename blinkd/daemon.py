@@ -152,6 +152,11 @@ class Parts:
         return ThresholdRule(Bands(own.match, own.uncertain), scores, self.settings.identity)
 
     @cached_property
+    def clock(self) -> Clock:
+        """The machine's."""
+        return SystemClock(trust_hardware=self.settings.terminal.trust_hardware_clock)
+
+    @cached_property
     def rules(self) -> Rules:
         """Shifts and directions of this terminal."""
         return Rules(self.settings.attendance, self.settings.terminal)
@@ -235,7 +240,7 @@ class Daemon:
         make_folder(settings.state_dir)
         with StateLock(settings.state_dir), self._parts.open_store() as store:
             embedder, gallery = self._parts.embedder, self._parts.gallery(store)
-            clock = SystemClock()
+            clock = self._parts.clock
             store.book.begin()
             terminal, timekeeper = self._parts.terminal(store, store, clock, gallery), Timekeeper(store.book, clock)
             log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, len(store.people.all()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from blinkd.capture.factory import open_source
-from blinkd.clock import SystemClock
+from blinkd.clock import Clock
 from blinkd.daemon import Parts
 from blinkd.errors import BlinkdError, CameraLost
 from blinkd.identity.thresholds import Rate
@@ -36,7 +36,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("embedder", lambda: _embedder(parts)),
         ("threshold", lambda: _threshold(parts)),
         ("camera", lambda: _camera(settings)),
-        ("clock", _clock),
+        ("clock", lambda: _clock(parts.clock)),
     )
     for name, look in looks:
         try:
@@ -127,9 +127,14 @@ def _camera(settings: Settings) -> Check:
         source.close()
 
 
-def _clock() -> Check:
-    now = SystemClock().now()
+def _clock(clock: Clock) -> Check:
+    now = clock.now()
     detail = f"{now.utc:%Y-%m-%d %H:%M:%S} UTC, {now.confidence}"
     if now.confidence == "unsynced":
-        return Check("clock", "warn", detail, "connect to a network with NTP, or fit a real-time clock; punches are marked until then")
+        return Check(
+            "clock",
+            "warn",
+            detail,
+            "connect to a network with NTP, or fit a clock with a battery, keep it right and set terminal.trust_hardware_clock; times are marked uncertain until then",
+        )
     return Check("clock", "ok", detail, "")

@@ -45,6 +45,8 @@ class TerminalSettings(Section):
     id: TerminalId = "terminal-1"
     timezone: str = "UTC"  # IANA name; days, shifts and reports are counted in it, storage stays UTC
     others: Annotated[list[TerminalId], NoDecode] = []  # the site's other terminals: a day is final once each has reported past its end
+    direction: Literal["both", "in", "out"] = "both"  # in, out: the terminal of an in-door or an out-door; every punch is one then
+    trust_hardware_clock: bool = False  # a battery keeps the clock and somebody keeps it right: times count as known without a time server
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -184,14 +186,20 @@ class SessionSettings(Section):
 
 
 class AttendanceSettings(Section):
-    """When work starts and how often one may punch."""
+    """Shifts, holidays, and how often one may punch."""
 
+    shifts_file: Path | None = None  # named shifts; without it everybody works the one that the next three keys describe, every day
     shift_start: time = time(9, 0)  # local time of the site
-    grace_min: int = Field(10, ge=0, le=720)  # minutes after the start that still count as ON_TIME
+    shift_end: time = time(17, 0)  # before it a departure is EARLY_LEAVE, after it OVERTIME; before shift_start means on the next day
+    grace_min: int = Field(10, ge=0, le=720)  # minutes after the start, and before the end, that still count as ON_TIME
+    direction: Literal["alternate", "window"] = "alternate"  # IN and OUT in turn, or by the half of the shift in which somebody comes
+    holidays_file: Path | None = None  # CSV (date,name) or iCalendar
+    holidays_country: str = ""  # ISO 3166-1 code, as in "ES": public holidays by the calendar that comes with blinkd
+    holidays_subdivision: str = ""  # of the country, as in "MD"
     min_interval_s: Seconds = 60.0  # a second punch of the same person within it is refused as too_soon
     disown_s: Seconds = 30.0  # so long after a punch the person may say "not me"; long enough to read the greeting
 
-    @field_validator("shift_start", mode="before")
+    @field_validator("shift_start", "shift_end", mode="before")
     @classmethod
     def _time_of_day(cls, value: object) -> object:
         # pydantic would read 9 as nine seconds past midnight

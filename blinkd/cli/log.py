@@ -16,7 +16,7 @@ from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState
 from blinkd.attendance.supervisor import Supervisor
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.clock import SystemClock, moment_of
+from blinkd.clock import moment_of
 from blinkd.crypto.keyfile import KEY_BYTES
 from blinkd.crypto.signing import Signer
 from blinkd.daemon import Parts
@@ -329,7 +329,7 @@ def disown(context: typer.Context, seq: Seq, as_json: bool = JsonFlag) -> None:
     """The person before the terminal says within attendance.disown_s of a punch: not me."""
     parts = Parts(context.obj)
     with parts.open_store() as store:
-        entry = parts.clerk(store, SystemClock()).disown(seq)
+        entry = parts.clerk(store, parts.clock).disown(seq)
     _said(entry, as_json)
 
 
@@ -344,8 +344,9 @@ def import_(
     """Take in punches that another system or terminal recorded: all rows, or none."""
     settings: Settings = context.obj
     rows = read_rows(file, settings.terminal.zone)
-    with Parts(settings).open_store() as store:
-        count = take_in(file, rows, store.book, SystemClock(), by, why)
+    parts = Parts(settings)
+    with parts.open_store() as store:
+        count = take_in(file, rows, store.book, parts.clock, by, why)
     if as_json:
         print_json({"imported": count})
     else:
@@ -353,8 +354,9 @@ def import_(
 
 
 def _correct(context: typer.Context, by: str, as_json: bool, work: Callable[[Supervisor], int]) -> None:
-    with Parts(context.obj).open_store() as store:
-        entry = work(Supervisor(store.book, SystemClock(), by))
+    parts = Parts(context.obj)
+    with parts.open_store() as store:
+        entry = work(Supervisor(store.book, parts.clock, by))
     _said(entry, as_json)
 
 

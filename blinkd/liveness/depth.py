@@ -63,6 +63,7 @@ class DepthWatch:
         self._before: Plane | None = None
         self._began: float | None = None
         self._now = 0.0
+        self._seen: tuple[int, float, float, float, float] | None = None  # of the pairs: a Parallax without its noise
 
     def observe(self, t: float, face: Face) -> None:
         """Take one steady frame of the track."""
@@ -78,22 +79,21 @@ class DepthWatch:
             if t - when >= APART_S:
                 self._pairs.append((homography_residual(known, points) / size, anisotropy(known, points)))
         self._keys.append((t, points))
+        if len(self._pairs) >= FEWEST_PAIRS:
+            self._seen = self._compare()
 
     def parallax(self) -> Parallax | None:
         """What the pairs so far say; None when they are too few."""
-        if len(self._pairs) < FEWEST_PAIRS:
+        if self._seen is None:
             return None
+        return Parallax(*self._seen, float(np.median(self._steps)))
+
+    def _compare(self) -> tuple[int, float, float, float, float]:
         residual, change = np.array(self._pairs).T
         slope = float(residual @ change / max(float(change @ change), 1e-9))
         excess = residual - FLAT_SHARE * change
-        return Parallax(
-            len(residual),
-            slope,
-            float(np.percentile(change, 90)),
-            float(np.median(excess)),
-            float(np.percentile(excess, 90)),
-            float(np.median(self._steps)),
-        )
+        peaks = float(np.percentile(change, 90)), float(np.median(excess)), float(np.percentile(excess, 90))
+        return (len(residual), slope, *peaks)
 
     def finding(self) -> Finding:
         """`clear` for a head that is seen to be solid, `deny` for a flat thing that is seen from several sides.

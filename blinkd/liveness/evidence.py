@@ -67,17 +67,18 @@ class LivenessJudge:
         self._outline = OutlineWatch()
         self._screen = ScreenWatch(eyes.framed)
         self._background = BackgroundWatch() if settings.fixed_camera else None
-        looking = (
-            ("texture", "edges", "outline", "pattern")
-            if self._background is None
-            else ("texture", "edges", "outline", "background", "pattern")
-        )
+        looking = ["texture", "edges", "outline", "pattern"]
+        if self._background is not None:
+            looking.append("background")
         self._looked_at = dict.fromkeys(looking, -math.inf)
         self._before: Face | None = None
         self._cues: list[Cue] = []
 
     def observe(self, t: float, image: Image, face: Face, crop: Image) -> list[Cue]:
-        """Take one frame of the track, image uint8 (H, W, 3) BGR with the face's aligned crop (112, 112, 3), t seconds; return the signs of life that it completed."""
+        """Take one frame of the track; return the signs of life that it completed.
+
+        t: seconds; image: uint8 (H, W, 3) BGR; crop: the face's aligned one, uint8 (112, 112, 3).
+        """
         cues: list[Cue] = []
         if blink := self._blink.observe(t, face):
             count = sum(cue.kind == "blink" for cue in self._cues) + 1
@@ -88,8 +89,9 @@ class LivenessJudge:
         if self._before is not None and shake(self._before, face) <= SHAKE_LIMIT and within(image.shape, face):
             self._depth.observe(t, face)
         self._before = face
-        self._screen.observe_light(image, crop)
-        self._look(t, image, face)
+        if self._settings.policy != "none":
+            self._screen.observe_light(image, crop)
+            self._look(t, image, face)
         return cues
 
     def discard(self, cue: Cue) -> None:
@@ -119,7 +121,7 @@ class LivenessJudge:
 
     def _look(self, t: float, image: Image, face: Face) -> None:
         """The passive cues that look at the picture, a few times a second and never two in one frame: each costs some milliseconds."""
-        if self._settings.policy == "none" or abs(face.pose.yaw) > FAR_YAW_DEG:
+        if abs(face.pose.yaw) > FAR_YAW_DEG:
             return
         longest_ago = min(self._looked_at, key=lambda cue: self._looked_at[cue])
         if (t - self._looked_at[longest_ago]) * 1000 < self._settings.passive_every_ms:

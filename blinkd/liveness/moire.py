@@ -27,7 +27,7 @@ Power = npt.NDArray[np.float32]
 
 
 class MoireWatch:
-    """Averages the looks along one track; two milliseconds a look."""
+    """Averages the looks along one track; a look costs some milliseconds, asking for the finding nothing."""
 
     def __init__(self) -> None:
         self._taper = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
@@ -37,6 +37,7 @@ class MoireWatch:
         off_axis = np.minimum(np.abs(across), np.abs(down)) >= OFF_AXIS
         self._wanted = (far >= LOWEST) & (far < SIDE / 2) & off_axis & (down >= 0)  # the other half is its mirror image
         self._recent: deque[Power] = deque(maxlen=WINDOW)
+        self._found = Finding("moire", "open", None)
 
     def observe(self, image: Image) -> None:
         """Take one look at the whole frame, uint8 (H, W, 3) BGR."""
@@ -52,11 +53,14 @@ class MoireWatch:
         ]
         power = np.abs(np.fft.fftshift(np.fft.fft2(np.stack(windows)), axes=(1, 2))) ** 2
         self._recent.append(power.astype(np.float32))
+        if len(self._recent) >= FEWEST:
+            self._found = self._compare()
 
     def finding(self) -> Finding:
-        """`doubt` where several windows show one pattern; by the second highest peak among those that agree."""
-        if len(self._recent) < FEWEST:
-            return Finding("moire", "open", None)
+        """`doubt` where several windows show one pattern; by the second highest peak among those that agree. As of the last look."""
+        return self._found
+
+    def _compare(self) -> Finding:
         mean = np.mean(np.stack(self._recent), axis=0)
         peaks = sorted((self._peak(power) for power in mean), reverse=True)
         for height, (across, down) in peaks:

@@ -5,7 +5,6 @@ from typing import Literal
 
 from blinkd.liveness.finding import Finding
 
-Name = Literal["fast", "standard", "strict", "none"]
 MOTION_S = 2.0  # a blink is over in a moment; movement alone must go on for as long as the other cues need to make sure
 Answer = Literal["live", "wait", "challenge", "denied"]
 
@@ -20,12 +19,11 @@ class Policy:
     always: steps of the challenge that everybody is asked.
     """
 
-    name: Name
+    name: str  # as the settings have it; README says what each stops
     motion_counts: bool
     waits_for: tuple[str, ...]
     on_doubt: int
     always: int
-    stops: str
 
 
 POLICIES: dict[str, Policy] = {
@@ -37,7 +35,6 @@ POLICIES: dict[str, Policy] = {
             waits_for=("continuity", "texture", "bezel", "background"),
             on_doubt=0,
             always=0,
-            stops="prints, photos on a screen, and replays that the passive cues see through; no challenge, so doubt lets pass",
         ),
         Policy(
             "standard",
@@ -45,7 +42,6 @@ POLICIES: dict[str, Policy] = {
             waits_for=("continuity", "texture", "bezel", "background", "depth"),
             on_doubt=2,
             always=0,
-            stops="as fast, and whatever a passive cue only doubts unless two random steps are followed",
         ),
         Policy(
             "strict",
@@ -53,9 +49,8 @@ POLICIES: dict[str, Policy] = {
             waits_for=("continuity", "texture", "bezel", "background", "depth"),
             on_doubt=3,
             always=3,
-            stops="as standard, and every recording made before the steps were drawn, however good its picture",
         ),
-        Policy("none", motion_counts=True, waits_for=(), on_doubt=0, always=0, stops="nothing: for tests only"),
+        Policy("none", motion_counts=True, waits_for=(), on_doubt=0, always=0),  # for tests only: nothing is stopped
     )
 }
 

@@ -17,7 +17,7 @@ from blinkd.identity.gallery import Gallery
 from blinkd.liveness.blink import BlinkCounter
 from blinkd.liveness.continuity import ContinuityWatch
 from blinkd.liveness.depth import KEY_EVERY_S, DepthWatch
-from blinkd.liveness.evidence import Eyes
+from blinkd.liveness.evidence import Eyes, LivenessJudge
 from blinkd.liveness.light import FlickerWatch, GlareWatch
 from blinkd.liveness.moire import MoireWatch
 from blinkd.liveness.outline import OutlineWatch
@@ -39,11 +39,13 @@ EVERY_CUE = (
     "edges_ms",
     "pattern_ms",
     "light_ms",
+    "judge_ms",
     "crop_ms",
 )
 """What one frame would cost if every passive cue looked at it; in a session texture, edges, outline and pattern take turns, a few times a second."""
 GALLERY_SIZES = (10_000, 100_000)
 WARM_UP = 5
+JUDGED = 40  # looks that a judge has had before it is timed: all of its cues have what they want
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,8 @@ def stages(
     """Time the stages on a 640 x 480 picture with a face; raises MediaError when there is none.
 
     Returns motion_ms (idle gate), detect_ms (whole picture), track_ms (one tracked frame: landmarks), signs_ms (blink, head turn),
-    continuity_ms, depth_ms, texture_ms, edges_ms, outline_ms, pattern_ms, light_ms (the passive cues, each with all it has to do in one frame), crop_ms (alignment and
-    quality), and embed_<precision>_ms for each embedder, measured in turn.
+    continuity_ms, depth_ms, texture_ms, edges_ms, outline_ms, pattern_ms, light_ms (the passive cues, each with all it has to do in one frame), judge_ms (joining what
+    they found, once a frame), crop_ms (alignment and quality), and embed_<precision>_ms for each embedder, measured in turn.
     """
     gate = MotionGate(settings.motion)
     faces = analyser.faces(image)
@@ -142,7 +144,10 @@ def stages(
 
     def compared() -> None:
         depth.observe(KEY_EVERY_S * next(clock), face)  # every call is one that compares
-        depth.finding()
+
+    judge = LivenessJudge(settings.liveness, eyes, continuity)
+    for step in range(JUDGED):
+        judge.observe(step * settings.liveness.passive_every_ms / 1000, live[step % len(live)], face, crop)
 
     def lit() -> None:
         flicker.observe(image, crop)
@@ -171,6 +176,7 @@ def stages(
         "outline_ms": measure(lambda: outline.observe(image, face), repeats),
         "pattern_ms": measure(lambda: moire.observe(image), repeats),
         "light_ms": measure(lit, repeats),
+        "judge_ms": measure(judge.evidence, repeats),
         "crop_ms": measure(cropped, repeats),
     }
     works: dict[str, Callable[[], object]] = {

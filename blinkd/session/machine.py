@@ -265,6 +265,8 @@ class SessionMachine:
             "name": self._name_of(person_id),
             "status": str(answer.status),
             "punctuality": str(answer.punctuality),
+            "minutes": answer.minutes,
+            "seq": answer.seq,
             "similarity": round(similarity, 4),
             "elapsed_s": round(t - visit.started, 3),
         }

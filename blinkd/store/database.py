@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,6 +163,11 @@ class Store:
             version = int(self._database.execute_sql("PRAGMA data_version").fetchone()[0])
         before, self._data_version = self._data_version, version
         return before is not None and before != version
+
+    def connection(self) -> sqlite3.Connection:
+        """SQLite's own, for what must write very many rows at once; within a transaction."""
+        connection: sqlite3.Connection = self._database.connection()
+        return connection
 
     def close(self) -> None:
         """Close the database; may be called twice."""

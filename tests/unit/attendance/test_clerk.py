@@ -7,35 +7,10 @@ import pytest
 
 from blinkd.attendance.clerk import Clerk
 from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality, SyncState, TurnedAway
-from blinkd.clock import Confidence, Instant
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import Store
+from tests.unit.attendance.clocks import NINE_IN_MADRID, SetClock
 from tests.unit.store.stores import clerk_of, open_store, sample
-
-NINE_IN_MADRID = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-
-
-@dataclass
-class SetClock:
-    """A clock whose hands the test moves, each on its own."""
-
-    utc: datetime = NINE_IN_MADRID
-    boot_s: float = 1000.0
-    boot_id: str = "boot-1"
-    confidence: Confidence = "synced"
-
-    def now(self) -> Instant:
-        return Instant(self.utc, self.boot_s, self.boot_id, self.confidence)
-
-    def monotonic(self) -> float:
-        return self.boot_s
-
-    def wait(self, **time: float) -> None:
-        self.utc += timedelta(**time)
-        self.boot_s += timedelta(**time).total_seconds()
-
-    def reboot(self, boot_id: str = "boot-2") -> None:
-        self.boot_id, self.boot_s = boot_id, 20.0
 
 
 @dataclass

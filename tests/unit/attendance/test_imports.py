@@ -9,7 +9,7 @@ from blinkd.attendance.imports import IMPORTED, read_rows, take_in
 from blinkd.attendance.punch import Direction
 from blinkd.errors import ImportRefused
 from blinkd.store.database import Store
-from tests.unit.attendance.test_clerk import SetClock
+from tests.unit.attendance.clocks import SetClock
 from tests.unit.store.stores import clerk_of, open_store
 
 MADRID = ZoneInfo("Europe/Madrid")

@@ -18,7 +18,7 @@ from blinkd.clock import BUILT, microseconds
 from blinkd.errors import NotAllowed, UnknownPerson
 from blinkd.settings import AttendanceSettings
 from blinkd.store.database import Store
-from tests.unit.attendance.test_clerk import SetClock
+from tests.unit.attendance.clocks import SetClock
 from tests.unit.store.stores import clerk_of, open_store
 
 ANYTIME = AttendanceSettings(min_interval_s=0, disown_s=30)

@@ -15,7 +15,7 @@ from blinkd.errors import KeyMissing, StoreError
 from blinkd.settings import AttendanceSettings
 from blinkd.store.anchors import head_file, heads_in
 from blinkd.store.database import DATABASE_FILE, Store
-from tests.unit.attendance.test_clerk import SetClock
+from tests.unit.attendance.clocks import SetClock
 from tests.unit.store.stores import clerk_of, open_store, punch
 
 PUNCHES = 12

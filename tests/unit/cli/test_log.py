@@ -1,0 +1,135 @@
+"""The verbs log …: what was recorded, how it stands, and the proof."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from blinkd.settings import AttendanceSettings
+from blinkd.store.database import DATABASE_FILE
+from tests.integration.faces.commands import Answer, blinkd
+from tests.unit.attendance.clocks import SetClock
+from tests.unit.store.stores import clerk_of, open_store
+
+DESIGN = ["id", "seq", "person_id", "name", "timestamp", "status", "punctuality", "clock", "sync", "terminal"]
+BY = ("--by", "S-7", "--why", "the camera was dark")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Ann in and out, Bo in by a clock in 1970."""
+    folder, clock = tmp_path / "state", SetClock()
+    with open_store(folder) as store:
+        store.people.enrol("A", "Ann [b]", [])
+        store.people.enrol("B", "Bo", [])
+        clerk = clerk_of(store, clock, AttendanceSettings(min_interval_s=0))
+        clerk.attend("A", 0.7, {})
+        clock.wait(hours=8)
+        clerk.attend("A", 0.7, {})
+        clock.reboot()
+        clock.utc, clock.confidence = clock.utc.replace(year=1970), "unsynced"
+        clerk.attend("B", 0.7, {})
+    return folder
+
+
+def log(*arguments: str, state: Path) -> Answer:
+    return blinkd("log", *arguments, state=state, BLINKD_TERMINAL__TIMEZONE="Europe/Madrid", COLUMNS="300")
+
+
+def lines(*arguments: str, state: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log(*arguments, "--json", state=state).out.splitlines()]
+
+
+def test_a_line_begins_with_the_members_of_the_design_and_says_how_sure_the_time_is(state: Path) -> None:
+    found = lines(state=state)
+    assert [list(line)[: len(DESIGN)] for line in found] == [DESIGN] * 3
+    assert [(line["seq"], line["name"], line["status"], line["clock"], line["certainty"], line["state"]) for line in found] == [
+        (1, "Ann [b]", "CHECK_IN", "synced", "certain", "valid"),
+        (2, "Ann [b]", "CHECK_OUT", "synced", "certain", "valid"),
+        (3, "Bo", "CHECK_IN", "unsynced", "uncertain", "valid"),
+    ]
+    words = log(state=state).out
+    assert "Ann [b]" in words
+    assert "time uncertain" in words
+
+
+def test_corrections_show_beside_what_was_recorded(state: Path) -> None:
+    assert log("amend", "1", "--time", "2026-03-02T08:30", "--status", "CHECK_IN", *BY, state=state).code == 0
+    assert log("void", "2", *BY, state=state).code == 0
+    assert log("add", "A", "2026-03-02T16:00", "CHECK_OUT", *BY, state=state).code == 0
+    first, second, third, added = lines(state=state)
+    assert (first["state"], first["timestamp"], first["recorded"]) == (
+        "amended",
+        "2026-03-02T07:30:00+00:00",
+        {"timestamp": "2026-03-02T08:00:00+00:00", "status": "CHECK_IN"},
+    )
+    assert second["state"] == "voided"
+    assert third["state"] == "valid"
+    assert (added["seq"], added["state"], added["person_id"], added["status"]) == (6, "added", "A", "CHECK_OUT")
+    assert [one["why"] for one in first["corrections"]] == ["the camera was dark"]  # type: ignore[attr-defined]
+    assert "void by S-7: the camera was dark" in log(state=state).out
+    assert log("uphold", "2", *BY, state=state).code == 0
+    assert lines(state=state)[1]["state"] == "valid"
+    assert log("verify", state=state).code == 0
+
+
+def test_the_span_is_of_the_time_that_holds_now(state: Path) -> None:
+    log("amend", "1", "--time", "2026-03-01T08:30", *BY, state=state)
+    assert [line["seq"] for line in lines("--since", "2026-03-01", "--until", "2026-03-02", "--person", "A", state=state)] == [1]
+    assert [line["seq"] for line in lines("--since", "2026-03-02", "--until", "2026-03-03", "--person", "A", state=state)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("void", "9", *BY), 1, "no punch of this book"),
+        (("void", "1", "--by", "S-7"), 2, "--why"),
+        (("void", "1", "--by", " ", "--why", "x"), 1, "--by"),
+        (("amend", "1", *BY), 1, "nothing to amend"),
+        (("amend", "1", "--time", "noon", *BY), 2, "is no time"),
+        (("add", "Z", "2026-03-02T08:00", "CHECK_IN", *BY), 1, "nobody has the id 'Z'"),
+        (("add", "A", "2026-03-02T08:00", "IN", *BY), 2, "CHECK_IN"),
+        (("disown", "1"), 1, "supervisor"),
+        (("verify", "--head", "7"), 2, "hexadecimal"),
+        (("verify", "--public-key", "abc"), 2, "hexadecimal"),
+        (("import", "none.csv", *BY), 1, "cannot be read"),
+    ],
+)
+def test_what_is_refused_says_why(state: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = log(*arguments, state=state)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert log("verify", "--json", state=state).json["entries"] == 4
+
+
+def test_verify_proves_the_book_and_prints_a_head_that_can_be_noted(state: Path) -> None:
+    whole = log("verify", "--json", state=state)
+    assert whole.code == 0
+    assert whole.json["ok"] is True
+    assert whole.json["anchors"] == ["book.head: entry 3"]
+    head = f"{whole.json['head']['seq']}:{whole.json['head']['hash']}"
+    log("void", "2", *BY, state=state)
+    assert log("verify", "--head", head, state=state).code == 0
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute("DROP TRIGGER punches_fixed")
+    raw.execute("UPDATE punches SET us = us - 600000000 WHERE seq = 2")
+    raw.commit()
+    raw.close()
+    edited = log("verify", "--json", state=state)
+    assert edited.code == 1
+    assert edited.json["first_bad"] == {"seq": 2, "reason": "its content was edited"}
+    assert "entry 2: its content was edited" in log("verify", state=state).out
+
+
+def test_a_book_whose_length_nobody_noted_is_not_called_whole(state: Path) -> None:
+    (state / "book.head").unlink()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["ok"], done.json["first_bad"]) == (1, False, None)
+    assert "give --head" in done.json["warnings"][0]
+    assert log("verify", "--head", "3:" + done.json["head"]["hash"], state=state).code == 0
+
+
+def test_an_empty_book_is_whole(tmp_path: Path) -> None:
+    done = log("verify", "--json", state=tmp_path)
+    assert (done.code, done.json["ok"], done.json["entries"]) == (0, True, 0)
