@@ -76,8 +76,10 @@ def lines(report: Report, known: Mapping[int, Known]) -> Iterator[Line]:
     final = {state.date.toordinal(): state.final for state, _ in report.days}
     at = {number: date.fromordinal(number) for number in final}
     status = {int(one): one.name for one in DayStatus}
-    columns = (days.subject, days.day, days.shift, days.status, days.first_in, days.last_out, days.worked_s, days.expected_s)
-    columns += (days.late_s, days.early_s, days.overtime_s, days.missing_in, days.missing_out, days.holiday)
+    columns = (
+        *(days.subject, days.day, days.shift, days.status, days.first_in, days.last_out, days.worked_s, days.expected_s),
+        *(days.late_s, days.early_s, days.overtime_s, days.missing_in, days.missing_out, days.holiday),
+    )
     for subject, day, shift, state, came, left, worked, expected, late, early, over, no_in, no_out, holiday in zip(
         *(column.tolist() for column in columns), strict=True
     ):

@@ -46,7 +46,9 @@ def columns() -> dict[str, Column]:
         "date": Column("local date on which the shift begins, YYYY-MM-DD", lambda line, _, __: line.date.isoformat()),
         "weekday": Column("ISO weekday, 1 Monday to 7 Sunday", lambda line, _, __: line.date.isoweekday()),
         "shift": Column("name of the shift; empty without one", lambda line, _, __: line.shift),
-        "status": Column("PRESENT, HALF_DAY, ABSENT, HOLIDAY, OFF (worked without a shift), OPEN (still there)", lambda line, _, __: line.status),
+        "status": Column(
+            "PRESENT, HALF_DAY, ABSENT, HOLIDAY, OFF (worked without a shift), OPEN (still there)", lambda line, _, __: line.status
+        ),
         "first_in": Column("first check-in, local, YYYY-MM-DDTHH:MM:SS with the offset", lambda line, _, __: _time(line.first_in)),
         "last_out": Column("last check-out, the same way", lambda line, _, __: _time(line.last_out)),
         "hours": Column("hours worked, breaks left out", lambda line, _, form: hours(line.worked_s, form)),
@@ -78,14 +80,18 @@ def layout(text: str) -> Layout:
         if name not in known:
             near = difflib.get_close_matches(name.lower(), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-            raise ValueError(f"no column {name!r}; {hint}" if name else f"a column without a name in {text!r}; there are: {', '.join(known)}")
+            raise ValueError(
+                f"no column {name!r}; {hint}" if name else f"a column without a name in {text!r}; there are: {', '.join(known)}"
+            )
         if equals and not title.strip():
             raise ValueError(f"no title before {part.strip()!r}; write it like Hours={name}, or {name} alone")
         found.append(known[name])
         titles.append(title.strip() if equals else name)
     double = next((title for title in titles if titles.count(title) > 1), None)
     if double is not None:
-        raise ValueError(f"two columns are titled {double!r}; give each its own title, as in Total={text.split(',')[0].rpartition('=')[2]}")
+        raise ValueError(
+            f"two columns are titled {double!r}; give each its own title, as in Total={text.split(',', maxsplit=1)[0].rpartition('=')[2]}"
+        )
     return Layout(tuple(found), tuple(titles))
 
 

@@ -140,6 +140,12 @@ def make(
     return Report(period, rota.zone, whole(days), before, people, list(zip(states, each, strict=True)), days, marked, uncertain)
 
 
+def attention(one: PersonTotals) -> tuple[int, int, int]:
+    """To sort by: those first whose punches are in doubt or lacking, then the absent, then the late."""
+    doubts = one.marks.uncertain + one.marks.disowned + one.totals.missing_in + one.totals.missing_out
+    return (-doubts, -one.totals.absent, -one.totals.late)
+
+
 def span(period: Period, rota: Rota) -> tuple[int, int]:
     """From when to when punches can count for a period: microseconds since 1970, the end excluded."""
     spans = [span_of(rota, day) for day in dates(period.first, period.last)]

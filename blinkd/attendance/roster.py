@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +66,9 @@ def pick(days: Days, chosen: npt.NDArray[np.bool_]) -> Days:
     """Only the chosen rows. chosen: bool (n,)."""
     if bool(chosen.all()):
         return days
-    arrays = {field.name: getattr(days, field.name) for field in fields(days)}
-    return replace(days, **{name: array[chosen] for name, array in arrays.items() if isinstance(array, np.ndarray)})
+    rows: dict[str, Any] = {field.name: getattr(days, field.name) for field in fields(days)}
+    changed: dict[str, Any] = {name: column[chosen] for name, column in rows.items() if isinstance(column, np.ndarray)}
+    return replace(days, **changed)
 
 
 def dates(first: date, last: date) -> list[date]:

@@ -54,26 +54,31 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Means a day over the last days before today. first, last: both included; before: the same of as many days before these, None where
-    that is not looked at.
+    """Sums over the last days before today. length: how many days; first, last: both included; before: of as many days before these, None
+    where that is not looked at.
     """  # fmt: skip
 
+    length: int
     first: date
     last: date
     totals: Totals
     before: Totals | None
 
 
-def first_needed(site: Site, now: Instant) -> date:
-    """The earliest date of which people may still be in: yesterday where one of its shifts still runs, else today."""
-    today = now.utc.astimezone(site.zone).date()
-    yesterday = today - timedelta(days=1)
-    return yesterday if span_of(site.rota, yesterday).until > now.utc else today
+def needed(site: Site, now: Instant) -> tuple[date, int, int]:
+    """Of what `today` must be given: the earliest date, and from when to when punches (microseconds since 1970, the end excluded).
+
+    Yesterday belongs to it while one of its shifts runs on.
+    """
+    today_ = now.utc.astimezone(site.zone).date()
+    span, before = span_of(site.rota, today_), span_of(site.rota, today_ - timedelta(days=1))
+    first = before if before.until > now.utc else span
+    return first.date, microseconds(first.since), microseconds(span.until)
 
 
 def today(punched: Standing, roster: Roster, site: Site, reported: Mapping[str, Watermark], now: Instant) -> Today:
-    """Count today. punched, roster: from `first_needed` on."""
-    first, day = first_needed(site, now), now.utc.astimezone(site.zone).date()
+    """Count today. punched, roster: of `needed`."""
+    first, day = needed(site, now)[0], now.utc.astimezone(site.zone).date()
     both = counted(punched, roster, site.rota, first, day, microseconds(now.utc))
     days = pick(both, both.day == day.toordinal())
     span = span_of(site.rota, day)
@@ -103,7 +108,7 @@ def trend(figures: Mapping[date, DayFigures], day: date, length: int) -> Trend:
     first, last = day - timedelta(days=length), day - timedelta(days=1)
     now = [one.totals for date_, one in figures.items() if first <= date_ <= last]
     earlier = [one.totals for date_, one in figures.items() if first - timedelta(days=length) <= date_ < first]
-    return Trend(first, last, sum(now, Totals()), sum(earlier, Totals()) if len(earlier) == length else None)
+    return Trend(length, first, last, sum(now, Totals()), sum(earlier, Totals()) if len(earlier) == length else None)
 
 
 def busiest(figures: Mapping[date, DayFigures]) -> tuple[int, ...]:

@@ -114,4 +114,3 @@ def listed(seqs: Sequence[int]) -> str:
     """Numbers of entries in words; of many the first ones."""
     shown = ", ".join(str(seq) for seq in sorted(seqs)[:LISTED])
     return shown if len(seqs) <= LISTED else f"{shown} and {len(seqs) - LISTED} more"
-

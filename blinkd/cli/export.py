@@ -53,7 +53,9 @@ def local_date(text: str) -> date:
 
 Out = Annotated[str, typer.Option("--out", metavar="FILE", help="Where to; only its owner may then read it. - is standard output.")]
 Since = Annotated[date | None, typer.Option("--since", metavar="DATE", parser=local_date, help="First date. Default: of last month.")]
-Until = Annotated[date | None, typer.Option("--until", metavar="DATE", parser=local_date, help="Last date, included. Default: of its month.")]
+Until = Annotated[
+    date | None, typer.Option("--until", metavar="DATE", parser=local_date, help="Last date, included. Default: of its month.")
+]
 Columns = Annotated[
     str | None,
     typer.Option("--columns", metavar="A,B,…", help='Columns of csv, each with a title if wanted: "Personnel no=person_id,Hours=hours".'),
@@ -64,7 +66,9 @@ Provisional = Annotated[bool, typer.Option("--provisional", help="Write days too
 def export(
     context: typer.Context,
     out: Out,
-    form: Annotated[Format, typer.Option("--format", help="csv: hours for payroll. frappe: Employee Checkin for Data Import.")] = Format.csv,
+    form: Annotated[
+        Format, typer.Option("--format", help="csv: hours for payroll. frappe: Employee Checkin for Data Import.")
+    ] = Format.csv,
     since: Since = None,
     until: Until = None,
     columns: Columns = None,
@@ -126,7 +130,9 @@ def _refusal(report: Report) -> str:
     days = report.provisional
     whole = "\n".join(f"  {state.date}: {'; '.join(state.why)}" for state in days[:SHOWN])
     more = f"\n  and {len(days) - SHOWN} more" if len(days) > SHOWN else ""
-    return f"{len(days)} day(s) are provisional and may still change:\n{whole}{more}\nmend that, or write them all the same with --provisional"
+    return (
+        f"{len(days)} day(s) are provisional and may still change:\n{whole}{more}\nmend that, or write them all the same with --provisional"
+    )
 
 
 SHOWN = 10  # days in one refusal
@@ -148,5 +154,3 @@ def _tell(found: Checkins) -> None:
     ):
         if seqs:
             out.print(f"{len(seqs)} punch(es) {what}: {listed(seqs)}", markup=False)
-
-

@@ -1,7 +1,6 @@
 """What report and export share: from the words of the command line to a counted report."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from blinkd.attendance.trend import Figures
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused, UnknownPerson
-from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.store.rosters import Known
 
@@ -51,7 +49,9 @@ def _exists(store: Store, subject: int) -> bool:
 def counted(site: Site, store: Store, period: Period, now: Instant, only: Longs | None, *, compare: bool = True) -> Made:
     """Count a period. compare: whether the period before is counted too. Raises ReportRefused when there is nothing to report on."""
     before = period.before(now.utc.astimezone(site.zone).date())
-    earlier = Totals() if not compare else _site_totals(site, store, before, now) if only is None else _totals(site, store, before, now, only)
+    earlier = (
+        Totals() if not compare else _site_totals(site, store, before, now) if only is None else _totals(site, store, before, now, only)
+    )
     report, punched = _make(site, store, period, now, only, (before, earlier))
     if not report.people and only is None:
         raise ReportRefused(

@@ -10,7 +10,7 @@ from rich.table import Table
 from blinkd.attendance.lines import Line, lines
 from blinkd.attendance.payroll import hours
 from blinkd.attendance.period import Kind, period_of
-from blinkd.attendance.report import PersonTotals
+from blinkd.attendance.report import attention
 from blinkd.attendance.report_json import as_json as report_json
 from blinkd.attendance.report_json import trend
 from blinkd.attendance.sheet import table as sheet
@@ -144,7 +144,19 @@ def _row(line: Line) -> tuple[str | int | float | None, ...]:
     came, left = (None if one is None else one.isoformat(timespec="seconds") for one in (line.first_in, line.last_out))
     worked, expected = hours(line.worked_s, "decimal"), hours(line.expected_s, "decimal")
     state = (line.marks.uncertain, int(line.final), "; ".join(line.remarks))
-    return (line.person_id, line.name, line.date.isoformat(), line.shift, line.status, came, left, worked, expected, line.punctuality, *state)
+    return (
+        line.person_id,
+        line.name,
+        line.date.isoformat(),
+        line.shift,
+        line.status,
+        came,
+        left,
+        worked,
+        expected,
+        line.punctuality,
+        *state,
+    )
 
 
 def _show(made: Made, *, each: bool) -> None:
@@ -163,11 +175,18 @@ def _show(made: Made, *, each: bool) -> None:
     for state in report.provisional:
         out.print(f"{state.date} is provisional: {'; '.join(state.why)}", markup=False)
     for one in report.uncertain:
-        limits = [f"{word} {limit.astimezone(report.zone):%Y-%m-%d %H:%M}" for word, limit in (("after", one.after), ("before", one.before)) if limit]
+        limits = [
+            f"{word} {limit.astimezone(report.zone):%Y-%m-%d %H:%M}"
+            for word, limit in (("after", one.after), ("before", one.before))
+            if limit
+        ]
         counts = "counts as recorded" if one.counted else "counts nowhere"
         shown = f"{one.recorded.astimezone(report.zone):%Y-%m-%d %H:%M:%S}"
         who = made.known[one.subject].name or made.known[one.subject].person_id
-        out.print(f"uncertain: punch {one.seq} of {who}, recorded {shown}, was {' and '.join(limits) or 'at no known time'}; {counts}", markup=False)
+        out.print(
+            f"uncertain: punch {one.seq} of {who}, recorded {shown}, was {' and '.join(limits) or 'at no known time'}; {counts}",
+            markup=False,
+        )
 
 
 def _show_lines(made: Made) -> None:
@@ -179,13 +198,17 @@ def _show_lines(made: Made) -> None:
             came, left = (_clock(one, line) for one in (line.first_in, line.last_out))
             who = line.name or line.person_id
             worked = str(hours(line.worked_s, "hhmm"))
-            table.add_row(str(line.date), who, line.shift or "-", line.status, came, left, worked, line.punctuality, ", ".join(line.remarks))
+            table.add_row(
+                str(line.date), who, line.shift or "-", line.status, came, left, worked, line.punctuality, ", ".join(line.remarks)
+            )
     _end(table, count)
 
 
 def _show_people(made: Made) -> None:
-    table = Table("person", "present", "late", "half day", "absent", "holiday", "hours", "expected", "overtime", "left early", "no out", "remarks")
-    people = sorted(made.report.people, key=_attention)
+    table = Table(
+        "person", "present", "late", "half day", "absent", "holiday", "hours", "expected", "overtime", "left early", "no out", "remarks"
+    )
+    people = sorted(made.report.people, key=attention)
     for one in people[:LISTED]:
         sums = one.totals
         worked, expected, over = (str(hours(seconds, "hhmm")) for seconds in (sums.worked_s, sums.expected_s, sums.overtime_s))
@@ -194,12 +217,6 @@ def _show_people(made: Made) -> None:
         known = made.known[one.subject]
         table.add_row(known.name or known.person_id, *counts, worked, expected, over, *rest)
     _end(table, len(people))
-
-
-def _attention(one: PersonTotals) -> tuple[int, int, int]:
-    """Those first who need to be looked at."""
-    doubts = one.marks.uncertain + one.marks.disowned + one.totals.missing_in + one.totals.missing_out
-    return (-doubts, -one.totals.absent, -one.totals.late)
 
 
 def _end(table: Table, count: int) -> None:
