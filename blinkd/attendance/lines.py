@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+import numpy as np
+
 from blinkd.attendance.hours import DayStatus
-from blinkd.attendance.report import Marks, Report
+from blinkd.attendance.report import Marks, PersonTotals, Report
+from blinkd.attendance.roster import pick
 from blinkd.clock import moment_of
 
 MINUTE_S = 60
@@ -70,9 +73,18 @@ class Line:
         return said if self.final else [*said, "provisional"]
 
 
+def in_order(report: Report, known: Mapping[int, Known]) -> list[PersonTotals]:
+    """The people of a report by id."""
+    return sorted(report.people, key=lambda one: known[one.subject].person_id)
+
+
 def lines(report: Report, known: Mapping[int, Known]) -> Iterator[Line]:
-    """By date and person; known: whom every subject of the report stands for."""
+    """By date, id and shift; known: whom every subject of the report stands for."""
     days, zone = report.attendances, report.zone
+    place = {one.subject: number for number, one in enumerate(in_order(report, known))}
+    rank = np.array([place[one.subject] for one in report.people], np.int64)
+    subjects = np.array([one.subject for one in report.people], np.int64)
+    days = pick(days, np.lexsort((days.shift, rank[np.searchsorted(subjects, days.subject)], days.day)))
     final = {state.date.toordinal(): state.final for state, _ in report.days}
     at = {number: date.fromordinal(number) for number in final}
     status = {int(one): one.name for one in DayStatus}

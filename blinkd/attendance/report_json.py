@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from blinkd.attendance.lines import Known, lines
+from blinkd.attendance.lines import Known, in_order, lines
 from blinkd.attendance.report import Report
 from blinkd.attendance.totals import Totals
 
@@ -39,7 +39,7 @@ def as_json(report: Report, known: Mapping[int, Known], *, attendances: bool) ->
         "trend": trend(report.site, report.before[1]),
         "people": [
             {"person_id": known[one.subject].person_id, "name": known[one.subject].name} | one.totals.as_dict() | asdict(one.marks)
-            for one in report.people
+            for one in in_order(report, known)
         ],
         "days": [
             {"date": state.date.isoformat(), "final": state.final, "why": list(state.why)} | totals.as_dict()

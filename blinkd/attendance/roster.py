@@ -62,10 +62,8 @@ def counted(punched: Punched, roster: Roster, rota: Rota, first: date, last: dat
     return pick(days, came | (known & (roster.first[at] <= days.day) & (days.day <= roster.last[at])))
 
 
-def pick(days: Days, chosen: npt.NDArray[np.bool_]) -> Days:
-    """Only the chosen rows. chosen: bool (n,)."""
-    if bool(chosen.all()):
-        return days
+def pick(days: Days, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Days:
+    """Only the chosen rows (bool (n,)), or rows by their numbers in a new order (intp)."""
     rows: dict[str, Any] = {field.name: getattr(days, field.name) for field in fields(days)}
     changed: dict[str, Any] = {name: column[chosen] for name, column in rows.items() if isinstance(column, np.ndarray)}
     return replace(days, **changed)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from blinkd.attendance.lines import Line, lines
+from blinkd.attendance.lines import Line, in_order, lines
 from blinkd.attendance.payroll import hours
 from blinkd.attendance.period import Kind, period_of
 from blinkd.attendance.report import attention
@@ -135,7 +135,7 @@ def _csv(made: Made, *, each: bool) -> bytes:
                 *(getattr(one.marks, name) for name in ("uncertain", "disowned", "corrected", "amended")),
                 provisional,
             )
-            for one in report.people
+            for one in in_order(report, known)
         ),
     )
 
@@ -166,7 +166,7 @@ def _show(made: Made, *, each: bool) -> None:
     out.print(f"{period.kind} {name} ({report.zone.key}): {_in_words(report.site)}", markup=False)
     before, changes = report.before[0], trend(report.site, report.before[1])
     against = f"{before.first}" if before.first == before.last else f"{before.first} to {before.last}"
-    grown = ", ".join(f"{what} {_signed(what, change)}" for what, change in changes.items() if change) or "no change"
+    grown = ", ".join(_grown(what, change) for what, change in changes.items() if change) or "no change"
     out.print(f"against {against}: {grown}", markup=False)
     if each:
         _show_lines(made)
@@ -190,7 +190,8 @@ def _show(made: Made, *, each: bool) -> None:
 
 
 def _show_lines(made: Made) -> None:
-    table = Table("date", "person", "shift", "status", "in", "out", "hours", "punctuality", "remarks")
+    dates = () if made.report.period.kind == "day" else ("date",)
+    table = Table(*dates, "person", "shift", "status", "in", "out", "hours", "punctuality", "remarks")
     count = 0
     for line in lines(made.report, made.known):
         count += 1
@@ -198,9 +199,9 @@ def _show_lines(made: Made) -> None:
             came, left = (_clock(one, line) for one in (line.first_in, line.last_out))
             who = line.name or line.person_id
             worked = str(hours(line.worked_s, "hhmm"))
-            table.add_row(
-                str(line.date), who, line.shift or "-", line.status, came, left, worked, line.punctuality, ", ".join(line.remarks)
-            )
+            day = (str(line.date),) if dates else ()
+            rest = (line.punctuality, ", ".join(line.remarks))
+            table.add_row(*day, who, line.shift or "-", line.status, came, left, worked, *rest)
     _end(table, count)
 
 
@@ -233,9 +234,11 @@ def _in_words(sums: Totals) -> str:
     return f"{counts}, {worked} h of {expected} h expected, {over} h overtime, {rest}"
 
 
-def _signed(what: str, change: int) -> str:
+def _grown(what: str, change: int) -> str:
     sign = "+" if change > 0 else "-"
-    return f"{sign}{hours(abs(change), 'hhmm')} h" if what.endswith("_s") else f"{sign}{abs(change)}"
+    if what.endswith("_s"):
+        return f"{what.removesuffix('_s')} {sign}{hours(abs(change), 'hhmm')} h"
+    return f"{what.replace('_', ' ')} {sign}{abs(change)}"
 
 
 def _clock(moment: datetime | None, line: Line) -> str:
