@@ -10,6 +10,7 @@ from blinkd.attendance.report import PersonTotals, Report, attention
 from blinkd.attendance.report_json import trend
 
 PAGE_INCHES = (8.27, 11.69)  # A4 upright
+MARGIN_INCHES = 0.3
 DOTS_PER_INCH = 120  # a PNG of about 1000 by 1400 pixels, which a screen shows whole and legible
 NAMED = 18  # people in the table: as many as the page holds
 LONGEST = 28  # characters of a name
@@ -21,8 +22,9 @@ def page(report: Report, known: Mapping[int, Known], form: str) -> bytes:
     """One A4 page; form: pdf or png."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  half a second and 40 MB that only this needs
     from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
-    figure = Figure(figsize=PAGE_INCHES, layout="constrained")
+    figure = Figure(figsize=PAGE_INCHES, layout=ConstrainedLayoutEngine(w_pad=MARGIN_INCHES, h_pad=MARGIN_INCHES / 2))
     FigureCanvasAgg(figure)
     head, counts, worked, people, foot = figure.subplots(5, 1, height_ratios=(1.5, 2.4, 2.4, 4.2, 1.2))
     for axes in (head, people, foot):
@@ -59,7 +61,13 @@ def _counts(axes: Any, report: Report) -> None:  # noqa: ANN401
     """Stacked bars of each day; provisional ones are hatched."""
     places = range(len(report.days))
     floor = [0] * len(report.days)
-    for name, colour in (("present", "#4c8c4a"), ("half_day", "#c9a227"), ("absent", "#b5483a"), ("holiday", "#8a8a8a")):
+    for name, colour in (
+        ("present", "#4c8c4a"),
+        ("half_day", "#c9a227"),
+        ("absent", "#b5483a"),
+        ("holiday", "#8a8a8a"),
+        ("off_duty", "#7fa8c9"),
+    ):
         values = [getattr(totals, name) for _, totals in report.days]
         bars = axes.bar(places, values, bottom=floor, color=colour, label=name.replace("_", " "))
         for bar, (state, _) in zip(bars, report.days, strict=True):
@@ -103,7 +111,7 @@ def _people(axes: Any, report: Report, known: Mapping[int, Known]) -> None:  # n
     axes.set_title(f"Who needs attention first{f' ({left} more are not shown)' if left else ''}", loc="left", fontsize=10)
     if not rows:
         return
-    widths = [0.26, *[0.07] * 4, 0.09, 0.09, 0.08, 0.07, 0.16]
+    widths = [0.25, *[0.07] * 4, 0.09, 0.09, 0.08, 0.07, 0.14]
     table = axes.table(cellText=rows, colLabels=titles, colWidths=widths, loc="upper left", cellLoc="left", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(7)

@@ -26,10 +26,10 @@ def write_whole(target: str, content: bytes) -> None:
         sys.stdout.flush()
         return
     path = Path(target)
-    if path.exists() and not path.is_file():
-        raise ReportRefused(f"{path}: is no plain file; name another, or - for standard output")
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        if path.exists() and not path.is_file():
+            raise ReportRefused(f"{path}: is no plain file; name another, or - for standard output")
         try:
             with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY), "wb") as file:  # noqa: PTH123  a descriptor
                 file.write(content)
