@@ -61,6 +61,7 @@ class Parts:
         """Build nothing yet; gallery: whether they serve the people of the state folder, whose number has a say in the choice of the model."""
         self.settings = settings
         self._gallery = gallery
+        self._enrolled: tuple[set[str], int] | None = None  # models for which everybody is enrolled, number of templates
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -76,11 +77,11 @@ class Parts:
         vision = self.settings.vision
         if not self._gallery or vision.embedder != "auto" or vision.precision == "simulated":
             return None
-        with self.open_store(read_only=True) as store:
-            complete, templates = (
-                store.people.models_complete() & set(self.manifest.models),
-                sum(person.templates for person in store.people.all()),
-            )
+        if self._enrolled is None:
+            with self.open_store(read_only=True) as store:
+                self.count(store)
+        assert self._enrolled is not None
+        complete, templates = self._enrolled[0] & set(self.manifest.models), self._enrolled[1]
         default = self.manifest.default_embedder
         if complete and default not in complete:
             name = next(name for name in self.manifest.models if name in complete)
@@ -88,6 +89,10 @@ class Parts:
             return Choice(name, precision, f"everybody is enrolled for {name} and not for {default}; {precision}: {why}")
         needed = self.settings.identity.fpir / templates if templates else None
         return choose(self.manifest, self.speeds, needed, vision.visit_budget_ms, complete, read_processor())
+
+    def count(self, store: Store) -> None:
+        """Look at who is enrolled, where the store is open anyway: else `choice` opens, and so checks, it once more."""
+        self._enrolled = store.people.models_complete(), sum(person.templates for person in store.people.all())
 
     @cached_property
     def speeds(self) -> Speeds:
@@ -239,6 +244,7 @@ class Daemon:
         settings = self._settings
         make_folder(settings.state_dir)
         with StateLock(settings.state_dir), self._parts.open_store() as store:
+            self._parts.count(store)
             embedder, gallery = self._parts.embedder, self._parts.gallery(store)
             clock = self._parts.clock
             store.book.begin()

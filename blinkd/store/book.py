@@ -20,6 +20,7 @@ from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
 from blinkd.store.stamps import Stamped, read_stamps
 
+PORTION = 5000  # rows read at once where all are wanted
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
@@ -258,8 +259,12 @@ class BookRepository:
                     content = {}
                 yield Entry(seq, link, content, None if note is None else (note, note_salt or b""))
 
-    def _unsigned(self) -> list[Punch]:
-        return [_punch(row) for row in self._database.execute_sql(f"{PUNCHES} ORDER BY p.seq").fetchall()]
+    def _unsigned(self) -> Iterator[Punch]:
+        """What an older version recorded, by number; in portions, for a terminal of many years has more than fits into its memory."""
+        after = 0
+        while rows := self._database.execute_sql(f"{PUNCHES} WHERE p.seq > ? ORDER BY p.seq LIMIT {PORTION}", (after,)).fetchall():
+            yield from map(_punch, rows)
+            after = int(rows[-1][0])
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(

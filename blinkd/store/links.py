@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class ChainWriter:
             raise ValueError(f"entry {seq} after {head.seq}")
         self._add(head, content)
 
-    def begin(self, unsigned: Callable[[], list[Punch]] | None = None) -> Head:
+    def begin(self, unsigned: Callable[[], Iterable[Punch]] | None = None) -> Head:
         """Return the head of a book that has begun, beginning it when it has not.
 
         unsigned: what an older version recorded, by number; it is taken into the chain, and one signature covers it.
@@ -66,11 +66,12 @@ class ChainWriter:
         signer = self._signer(True)
         self._book, self._key = str(uuid.uuid4()), signer
         head = self._write(Head(self._book, -1, NO_HASH), {"kind": "genesis", "book": self._book, "key": signer.public.hex()})
-        adopted = unsigned() if unsigned is not None else []
-        for punch in adopted:
+        adopted = 0
+        for punch in unsigned() if unsigned is not None else ():
             head = self._link(head, punch.seq, punch.content(), signed=False, sync=punch.sync)
+            adopted += 1
         if adopted:
-            head = self._write(head, {"kind": "adopted", "count": len(adopted)})
+            head = self._write(head, {"kind": "adopted", "count": adopted})
         self._added = head
         return head
 
