@@ -73,7 +73,9 @@ def needed(site: Site, now: Instant) -> tuple[date, int, int]:
     today_ = now.utc.astimezone(site.zone).date()
     span, before = span_of(site.rota, today_), span_of(site.rota, today_ - timedelta(days=1))
     first = before if before.until > now.utc else span
-    return first.date, microseconds(first.since), microseconds(span.until)
+    # what a clock that ran ahead recorded has not happened yet
+    until = span.until if now.confidence == "unsynced" else min(span.until, now.utc + timedelta(microseconds=1))
+    return first.date, microseconds(first.since), microseconds(until)
 
 
 def today(punched: Standing, roster: Roster, site: Site, reported: Mapping[str, Watermark], now: Instant) -> Today:
