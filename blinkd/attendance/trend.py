@@ -115,7 +115,7 @@ class Figures:
 
         The neighbours' holidays belong to it, for where a shift falls away the windows of those beside it may reach further.
         """
-        holidays = [self._rota.holidays.get(day + timedelta(days=off)) for off in (-1, 0, 1)]
+        holidays = [self._rota.holidays.name(day + timedelta(days=off)) for off in (-1, 0, 1)]
         return hashlib.sha256(json.dumps([self._base, holidays]).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from blinkd.attendance.holidays import Holidays
 from blinkd.attendance.punch import Direction, PersonStatus
 from blinkd.attendance.rota import Assignment, Rota
 from blinkd.attendance.shifts import Shift
@@ -72,7 +73,7 @@ def golden_site(folder: Path) -> Golden:
         _correct(store)
         store.people.set_status("D", PersonStatus.DEACTIVATED)
     nights = [Assignment(subjects["E"], "night", MONDAY, None)]
-    rota = Rota({"office": OFFICE, "night": NIGHT}, "office", nights, {date(2026, 3, 6): "holiday"}, MADRID)
+    rota = Rota({"office": OFFICE, "night": NIGHT}, "office", nights, Holidays({date(2026, 3, 6): "holiday"}), MADRID)
     return Golden(folder, rota, subjects)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from blinkd.attendance.holidays import Holidays
 from blinkd.attendance.punch import Direction, PersonStatus
 from blinkd.attendance.rota import Assignment, Rota
 from blinkd.attendance.supervisor import Supervisor
@@ -50,7 +51,7 @@ def rota_of(store: Store, holidays: dict[date, str] | None = None) -> Rota:
         Assignment(content["subject"], content["shift"], date.fromisoformat(content["first"]), None)
         for _, content, _ in store.book.entries("assignment")
     ]
-    return Rota({"office": OFFICE, "night": NIGHT}, "office", assigned, HOLIDAYS if holidays is None else holidays, MADRID)
+    return Rota({"office": OFFICE, "night": NIGHT}, "office", assigned, Holidays(HOLIDAYS if holidays is None else holidays), MADRID)
 
 
 def figures(store: Store, kept: Any, rota: Rota | None = None, now: Instant = NOW) -> dict[date, DayFigures]:
@@ -223,8 +224,8 @@ def test_todays_punches_leave_every_past_day_kept(store: Store) -> None:
 def test_other_shifts_holidays_or_zones_are_counted_anew(store: Store) -> None:
     reads(store)
     rota = rota_of(store)
-    longer = Rota({"office": replace(OFFICE, late_grace_min=11), "night": NIGHT}, "office", [], HOLIDAYS, MADRID)
-    elsewhere = Rota(rota.shifts, "office", [], HOLIDAYS, ZoneInfo("Europe/Paris"))
+    longer = Rota({"office": replace(OFFICE, late_grace_min=11), "night": NIGHT}, "office", [], Holidays(HOLIDAYS), MADRID)
+    elsewhere = Rota(rota.shifts, "office", [], Holidays(HOLIDAYS), ZoneInfo("Europe/Paris"))
     for other in (longer, elsewhere):
         assert reads(store, other) == 1
         assert reads(store, other) == 0
