@@ -11,7 +11,7 @@ import numpy as np
 
 from blinkd.attendance.hours import Days
 from blinkd.attendance.period import Period
-from blinkd.attendance.roster import Longs, Punched, Roster, counted, dates, pick
+from blinkd.attendance.roster import Longs, Punched, Roster, counted, dates, distinct, pick
 from blinkd.attendance.rota import Rota
 from blinkd.attendance.span import span_of
 from blinkd.attendance.totals import Totals, tally, whole
@@ -126,7 +126,7 @@ def make(
     uncertain = [one for one in punched.uncertain if only is None or one.subject in only]
     if only is not None:
         days = pick(days, np.isin(days.subject, only))
-    subjects = np.union1d(days.subject, np.array([one.subject for one in uncertain], np.int64))
+    subjects = distinct(np.concatenate((days.subject, np.array([one.subject for one in uncertain], np.int64))))
     marked = _marked(punched, subjects, uncertain, rota)
     by_person = _by_person(marked)
     sums = tally(days, np.searchsorted(subjects, days.subject), len(subjects))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from blinkd.attendance.hours import Days, DayStatus
 from blinkd.attendance.report import Site, Standing
-from blinkd.attendance.roster import Roster, counted, pick
+from blinkd.attendance.roster import Roster, counted, distinct, pick
 from blinkd.attendance.shifts import shift_day
 from blinkd.attendance.span import span_of
 from blinkd.attendance.totals import Totals, whole
@@ -91,10 +91,10 @@ def today(punched: Standing, roster: Roster, site: Site, reported: Mapping[str, 
     came = days.first_in != 0
     return Today(
         day,
-        expected=len(np.unique(days.subject[days.expected_s > 0])),
-        came=len(np.unique(days.subject[came])),
-        in_now=len(np.unique(both.subject[both.status == DayStatus.OPEN])),
-        absent_so_far=len(np.unique(days.subject[_begun(days, site, day, now) & ~came & (days.last_out == 0)])),
+        expected=len(distinct(days.subject[days.expected_s > 0])),
+        came=len(distinct(days.subject[came])),
+        in_now=len(distinct(both.subject[both.status == DayStatus.OPEN])),
+        absent_so_far=len(distinct(days.subject[_begun(days, site, day, now) & ~came & (days.last_out == 0)])),
         late=_newest(days.subject, days.first_in, days.late_s),
         early=_newest(days.subject, days.last_out, days.early_s),
         totals=whole(days),

@@ -16,6 +16,7 @@ from blinkd.errors import ReportRefused
 from blinkd.store.outbox import Guard
 
 AT_ONCE = 500  # values in one query; old SQLite takes 999
+LIMITED = "valid_from IS NOT NULL OR valid_until IS NOT NULL OR enrolled_at >= ?"  # whose dates must be looked at
 MANY = 2_000  # of so many people it is quicker to read all than to look each one up
 
 
@@ -42,15 +43,24 @@ class Rosters:
         """
         active = PersonStatus.ACTIVE.value
         with self._reading():
-            rows = self._rows("SELECT subject FROM people WHERE status = ? ORDER BY subject", active)
-            # a day more, for the zone's offset; nearly everybody was enrolled long ago, and is here to stay
-            limited = self._rows(
-                "SELECT subject, enrolled_at, valid_from, valid_until FROM people WHERE status = ? AND (valid_from IS NOT NULL "
-                "OR valid_until IS NOT NULL OR enrolled_at >= ?)",
+            # one number a row: the subject, and whether there is more to know. Nearly everybody was enrolled long ago, and is here to stay
+            # all as one text: half the time that Python's numbers take, one by one
+            (text,) = self._rows(
+                f"SELECT group_concat(subject * 2 + ({LIMITED}), ' ') FROM people WHERE status = ?",
+                (first - timedelta(days=1)).isoformat(),  # a day more, for the zone's offset
                 active,
-                (first - timedelta(days=1)).isoformat(),
+            )[0]
+            rows = np.sort(np.fromstring(text or "", np.int64, sep=" "))
+            limited = (
+                self._rows(
+                    f"SELECT subject, enrolled_at, valid_from, valid_until FROM people WHERE status = ? AND ({LIMITED})",
+                    active,
+                    (first - timedelta(days=1)).isoformat(),
+                )
+                if bool((rows & 1).any())
+                else []
             )
-        subject = np.fromiter((row[0] for row in rows), np.int64, count=len(rows))
+        subject = rows >> 1
         begins = np.full(len(rows), first.toordinal(), np.int32)
         ends = np.full(len(rows), last.toordinal(), np.int32)
         at = np.searchsorted(subject, np.array([row[0] for row in limited], np.int64))

@@ -4,45 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 
 from blinkd.attendance.frappe import Checkins, checkins, twice
-from blinkd.clock import microseconds
+from tests.unit.attendance.standing import Doubtful, Punches
 
 MADRID = ZoneInfo("Europe/Madrid")
-
-
-@dataclass(frozen=True)
-class Doubtful:
-    seq: int
-    subject: int = 1
-    recorded: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    after: datetime | None = None
-    before: datetime | None = None
-    counted: bool = True
 
 
 @dataclass(frozen=True)
 class Person:
     person_id: str
     name: str | None = None
-
-
-class Punches:
-    """As the store gives them."""
-
-    def __init__(
-        self, rows: list[tuple[int, int, datetime, bool]], uncertain: tuple[Doubtful, ...] = (), disowned: tuple[int, ...] = ()
-    ) -> None:
-        self.seq = np.array([row[0] for row in rows], np.int64)
-        self.subject = np.array([row[1] for row in rows], np.int64)
-        self.us = np.array([microseconds(row[2]) for row in rows], np.int64)
-        self.entering = np.array([row[3] for row in rows], np.bool_)
-        self.uncertain = uncertain
-        self.disowned = disowned
-        self.corrected: tuple[int, ...] = ()
-        self.amended: tuple[int, ...] = ()
 
 
 KNOWN = {1: Person("E-1"), 2: Person("p-2")}
