@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True)
 
 LISTED = 100  # lines of a table on a screen; files and JSON hold all
 
-Day = Annotated[str | None, typer.Argument(metavar="[DATE]", help="A date in it, as 2026-03-31; for a month also 2026-03. Default: now.")]
+Day = Annotated[str | None, typer.Argument(metavar="DATE", help="A date in it, as 2026-03-31; for a month also 2026-03. Default: now.")]
 PersonOption = Annotated[str | None, typer.Option("--person", metavar="ID", help="Only this person; of somebody deleted, the pseudonym.")]
 GroupOption = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Only the people of this group.")]
 Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write a table for spreadsheets (- for standard output).")]
