@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blinkd.attendance.clerk import Clerk
+from blinkd.attendance.holidays import Holidays
+from blinkd.attendance.rota import Rota
 from blinkd.attendance.rules import Rules
+from blinkd.attendance.shift_file import load_shifts
+from blinkd.attendance.shifts import Shift
 from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
@@ -36,7 +40,7 @@ from blinkd.models.speeds import Machine, Speeds, fitting_speeds
 from blinkd.session.events import Event
 from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
-from blinkd.settings import Settings
+from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store, make_folder
 from blinkd.store.lock import StateLock
 from blinkd.vision.analysis import FaceAnalyser
@@ -51,6 +55,8 @@ T = TypeVar("T")
 STATUS_FILE = "status.json"  # in the state folder, for doctor and people; replaced whole, never edited
 FOLLOW_S = 1.0  # between looks whether a command has changed the people
 REPLAY_SEED = 42  # of the challenges in a replay, which decides the same each time
+ONLY_SHIFT = "day"  # name of the shift that the settings describe
+ONLY_SHIFT_BEFORE_MIN, ONLY_SHIFT_AFTER_MIN = 240, 360  # its windows: who works one shift a day comes and goes when it suits
 FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
 
 
@@ -162,9 +168,39 @@ class Parts:
         return SystemClock(trust_hardware=self.settings.terminal.trust_hardware_clock)
 
     @cached_property
-    def rules(self) -> Rules:
-        """Shifts and directions of this terminal."""
-        return Rules(self.settings.attendance, self.settings.terminal)
+    def shifts(self) -> dict[str, Shift]:
+        """By name: those of the file, else the one that the settings describe. Raises ConfigError."""
+        attendance = self.settings.attendance
+        if attendance.shifts_file is None:
+            return {ONLY_SHIFT: _only_shift(attendance)}
+        shifts = load_shifts(attendance.shifts_file)
+        if attendance.default_shift and attendance.default_shift not in shifts:
+            known = ", ".join(sorted(shifts))
+            raise ConfigError(f"attendance.default_shift is {attendance.default_shift!r}; {attendance.shifts_file} has {known}")
+        return shifts
+
+    @property
+    def default_shift(self) -> str | None:
+        """Who is not assigned works it; None: nobody is expected then."""
+        return ONLY_SHIFT if self.settings.attendance.shifts_file is None else self.settings.attendance.default_shift or None
+
+    @cached_property
+    def holidays(self) -> Holidays:
+        """The days on which nobody is expected. Raises ConfigError."""
+        attendance = self.settings.attendance
+        return Holidays.load(attendance.holidays_file, attendance.holidays_country, attendance.holidays_subdivision)
+
+    def rota(self, store: Store, subject: int | None = None) -> Rota:
+        """Who works what, as the book of a store has it now; subject: for one person only, which is quick."""
+        assignments = (one.assignment for one in store.book.assignments(subject))
+        return Rota(self.shifts, self.default_shift, assignments, self.holidays, self.settings.terminal.zone)
+
+    def rules(self, store: Store) -> Rules:
+        """How punches are judged, by the assignments in a store. Raises ConfigError when the shifts or holidays cannot be read."""
+        _, _ = self.shifts, self.holidays  # now, not when the first person stands at the door
+        fixed = self.settings.terminal.direction
+        mode = self.settings.attendance.direction if fixed == "both" else fixed
+        return Rules(mode, lambda subject: self.rota(store, subject))
 
     def matcher(self, gallery: Gallery) -> Matcher:
         """Recognition in a gallery; its thresholds follow the gallery's size."""
@@ -214,11 +250,11 @@ class Parts:
         gallery: given by whoever keeps it up to date while the terminal works; else built here. seed: of the challenges, for replays.
         """
         matcher = self.matcher(self.gallery(people) if gallery is None else gallery)
-        return self.main_line(matcher, self.clerk(book, clock), people.people.name_of, seed)
+        return self.main_line(matcher, self.clerk(people, book, clock), people.people.name_of, seed)
 
-    def clerk(self, book: Store, clock: Clock) -> Clerk:
-        """Who writes into the book."""
-        return Clerk(book.book, book.scans, self.rules, self.settings.attendance, self.settings.terminal, clock)
+    def clerk(self, people: Store, book: Store, clock: Clock) -> Clerk:
+        """Who writes into a book, by the shifts that are assigned in the store of the people."""
+        return Clerk(book.book, book.scans, self.rules(people), self.settings.attendance, self.settings.terminal, clock)
 
     def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
@@ -307,6 +343,19 @@ class Daemon:
             self._settings.state_dir,
             {"pid": os.getpid(), "camera": {"status": state.status, "reason": state.reason, "attempts": state.attempts}},
         )
+
+
+def _only_shift(attendance: AttendanceSettings) -> Shift:
+    return Shift(
+        ONLY_SHIFT,
+        attendance.shift_start,
+        attendance.shift_end,
+        late_grace_min=attendance.grace_min,
+        early_grace_min=attendance.grace_min,
+        overtime_after_min=attendance.grace_min,
+        check_in_before_min=ONLY_SHIFT_BEFORE_MIN,
+        check_out_after_min=ONLY_SHIFT_AFTER_MIN,
+    )
 
 
 def write_status(state_dir: Path, status: dict[str, Any]) -> None:

@@ -188,7 +188,8 @@ class SessionSettings(Section):
 class AttendanceSettings(Section):
     """Shifts, holidays, and how often one may punch."""
 
-    shifts_file: Path | None = None  # named shifts; without it everybody works the one that the next three keys describe, every day
+    shifts_file: Path | None = None  # named shifts; without it everybody works the one that shift_start to grace_min describe, every day
+    default_shift: str = ""  # of the file: who works it without an assignment; empty: nobody is expected without one
     shift_start: time = time(9, 0)  # local time of the site
     shift_end: time = time(17, 0)  # before it a departure is EARLY_LEAVE, after it OVERTIME; before shift_start means on the next day
     grace_min: int = Field(10, ge=0, le=720)  # minutes after the start, and before the end, that still count as ON_TIME
@@ -206,6 +207,14 @@ class AttendanceSettings(Section):
         if isinstance(value, (int, float)) or (isinstance(value, str) and ":" not in value):
             raise ValueError("is no time of day; write it like 09:00:00")
         return value
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.shift_start == self.shift_end:
+            raise ValueError(
+                f"shift_end ({self.shift_end:%H:%M:%S}) is the same as shift_start, so nobody would work; give it an end of its own"
+            )
+        return self
 
 
 class StoreSettings(Section):

@@ -14,9 +14,9 @@ from blinkd.attendance.rota import Assignment, check_assignment
 from blinkd.attendance.shifts import Shift
 from blinkd.attendance.supervisor import EARLIEST, LATEST, LONGEST_BY, LONGEST_WHY, words
 from blinkd.clock import Clock, Instant
-from blinkd.errors import ConfigError, ImportRefused, NotAllowed, UnknownPerson
+from blinkd.errors import ImportRefused, NotAllowed, UnknownPerson
 
-KIND = "assignment"
+ASSIGNMENT = "assignment"
 COLUMNS = ("person_id", "shift", "from", "to")
 
 
@@ -46,7 +46,7 @@ class AssignmentBook(Protocol):
 
 
 def fold(entries: Iterable[tuple[int, Mapping[str, Any], str | None]]) -> list[Assigned]:
-    """The assignments that stand after all entries of KIND, oldest first; one that ends before it begins was taken back."""
+    """The assignments that stand after all entries of this kind, oldest first; one that ends before it begins was taken back."""
     standing: dict[int, Assigned] = {}
     for seq, content, _ in entries:
         if (ended := content.get("ends")) is not None:
@@ -61,7 +61,7 @@ def fold(entries: Iterable[tuple[int, Mapping[str, Any], str | None]]) -> list[A
 
 
 class Planner:
-    """Assigns shifts in somebody's name. Raises NotAllowed, UnknownPerson, ConfigError (overlapping shifts), StoreError."""
+    """Assigns shifts in somebody's name. Raises NotAllowed, UnknownPerson, StoreError."""
 
     def __init__(self, book: AssignmentBook, shifts: Mapping[str, Shift], clock: Clock, by: str) -> None:
         self._book = book
@@ -75,10 +75,10 @@ class Planner:
             member = self._member(person_id)
             self._check(shift, first, last)
             new = Assignment(member.subject, shift, first, last)
-            check_assignment(new, [one.assignment for one in self._book.assignments(member.subject)], self._shifts)
+            check_assignment(new, (one.assignment for one in self._book.assignments(member.subject)), self._shifts)
             dates = {"first": first.isoformat(), "last": None if last is None else last.isoformat()}
             members = {"subject": member.subject, "shift": shift, "by": self._by, **dates}
-            return self._book.append(KIND, members, self._clock.now(), words(why, "reason (--why)", LONGEST_WHY))
+            return self._book.append(ASSIGNMENT, members, self._clock.now(), words(why, "reason (--why)", LONGEST_WHY))
 
     def end(self, person_id: str, shift: str, last: date, why: str) -> int:
         """The person works this shift until `last`, and no longer; the day before its first takes it back."""
@@ -87,9 +87,11 @@ class Planner:
             running = [one for one in self._book.assignments(member.subject) if one.assignment.shift == shift]
             running = [one for one in running if one.assignment.last is None or one.assignment.last > last]
             if not running:
-                raise NotAllowed(f"{person_id} is not assigned to shift {shift!r} after {last}; blinkd shifts show {person_id} lists what is")
+                raise NotAllowed(
+                    f"{person_id} is not assigned to shift {shift!r} after {last}; blinkd shifts show {person_id} lists what is"
+                )
             members = {"ends": running[-1].seq, "subject": member.subject, "last": last.isoformat(), "by": self._by}
-            return self._book.append(KIND, members, self._clock.now(), words(why, "reason (--why)", LONGEST_WHY))
+            return self._book.append(ASSIGNMENT, members, self._clock.now(), words(why, "reason (--why)", LONGEST_WHY))
 
     def take_in(self, path: Path, why: str) -> int:
         """Assign all rows of a CSV file (person_id,shift,from,to), or none. Returns how many. Raises ImportRefused too."""
@@ -103,7 +105,7 @@ class Planner:
                 except ValueError:
                     wrong = f"from {values['from']!r} to {values.get('to') or ''!r}"
                     problems.append(f"row {number}, columns from and to: {wrong}: write dates like 2026-03-01")
-                except (UnknownPerson, NotAllowed, ConfigError) as error:
+                except (UnknownPerson, NotAllowed) as error:
                     column = "person_id" if isinstance(error, UnknownPerson) else "shift"
                     problems.append(f"row {number}, column {column}: {error}")
             if problems:

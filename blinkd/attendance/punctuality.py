@@ -1,46 +1,67 @@
-"""ON_TIME or LATE, and IN or OUT: pure functions of local time."""
+"""IN or OUT, and on time or not: pure functions of a moment and the shift that it belongs to."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from blinkd.attendance.punch import Direction, Punctuality
+from blinkd.attendance.shifts import ShiftDay
+
+Mode = Literal["alternate", "window", "in", "out"]
+MINUTE = timedelta(minutes=1)
+LINGER = timedelta(hours=6)  # so long after the end of a shift a punch outside of every window may be the departure from it
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """minutes_late: whole minutes after the start of the shift, 0 unless LATE."""
+    """minutes: whole ones after the start (LATE), before the end (EARLY_LEAVE) or after it (OVERTIME); 0 when ON_TIME."""
 
     punctuality: Punctuality
-    minutes_late: int
+    minutes: int
 
 
-def judge(utc: datetime, direction: Direction, zone: ZoneInfo, shift_start: time, grace_min: int) -> Judgement:
-    """Judge a punch at an aware time against the start of the shift on that local day; only a check-in can be late.
+ON_TIME = Judgement(Punctuality.ON_TIME, 0)
 
-    The grace ends with its last minute's full stroke: at 09:10:00 a check-in with ten minutes' grace is ON_TIME, any moment later it is
-    LATE, and minutes_late counts the whole minutes since the start (10 at 09:10:01). The difference is taken in real time, so that it is
-    right on the two days a year when the clocks change.
+
+def judge(utc: datetime, direction: Direction, day: ShiftDay | None) -> Judgement:
+    """Judge a punch at an aware time by the shift day that it belongs to; without one there is nothing to be late for.
+
+    A grace ends with its last minute's full stroke: at 09:10:00 a check-in with ten minutes' grace is ON_TIME, any moment later it is LATE
+    with the whole minutes since the start (10 at 09:10:01). Differences are real time.
     """
-    if direction is Direction.CHECK_OUT:
-        return Judgement(Punctuality.ON_TIME, 0)
-    local = utc.astimezone(zone)
-    start = datetime.combine(local.date(), shift_start, tzinfo=zone)
-    # both in UTC first: Python subtracts times of one zone as the wall shows them
-    late = utc.astimezone(UTC) - start.astimezone(UTC)
-    if late <= timedelta(minutes=grace_min):
-        return Judgement(Punctuality.ON_TIME, 0)
-    return Judgement(Punctuality.LATE, late // timedelta(minutes=1))
+    if day is None:
+        return ON_TIME
+    shift = day.shift
+    if direction is Direction.CHECK_IN:
+        late = utc - day.start
+        return Judgement(Punctuality.LATE, late // MINUTE) if late > shift.late_grace_min * MINUTE else ON_TIME
+    early, over = day.end - utc, utc - day.end
+    if early > shift.early_grace_min * MINUTE:
+        return Judgement(Punctuality.EARLY_LEAVE, early // MINUTE)
+    if over > shift.overtime_after_min * MINUTE:
+        return Judgement(Punctuality.OVERTIME, over // MINUTE)
+    return ON_TIME
 
 
-def next_direction(last: tuple[Direction, datetime] | None, utc: datetime, zone: ZoneInfo) -> Direction:
-    """IN and OUT alternate within one local day, and each day begins with IN.
+def direction_of(
+    mode: Mode, last: tuple[Direction, datetime] | None, utc: datetime, day: ShiftDay | None, last_day: ShiftDay | None, zone: ZoneInfo
+) -> Direction:
+    """What a punch at an aware time does.
 
-    A check-out forgotten yesterday must not turn this morning's arrival into a departure; shifts over midnight come with the shift
-    rules, which replace this one. last: direction and aware time of the person's last punch.
+    last: direction and aware time of the person's last punch, last_day: the shift day to which that belongs. In turn, each shift day, and
+    each local day outside of shifts, begins with IN: a check-out forgotten yesterday must not turn this morning's arrival into a departure.
+    Whoever leaves after the shift's window has closed, over midnight too, still leaves.
     """
-    if last is None:
+    if mode in ("in", "out"):
+        return Direction.CHECK_IN if mode == "in" else Direction.CHECK_OUT
+    if mode == "window" and day is not None:
+        return Direction.CHECK_IN if utc < day.turn else Direction.CHECK_OUT
+    if last is None or last[0] is Direction.CHECK_OUT:
         return Direction.CHECK_IN
-    direction, when = last
-    same_day = when.astimezone(zone).date() == utc.astimezone(zone).date()
-    return Direction.CHECK_OUT if same_day and direction is Direction.CHECK_IN else Direction.CHECK_IN
+    if day is not None and last_day is not None:
+        same = (day.date, day.shift.name) == (last_day.date, last_day.shift.name)
+    else:
+        lingers = day is None and last_day is not None and utc - last_day.end < LINGER
+        same = lingers or last[1].astimezone(zone).date() == utc.astimezone(zone).date()
+    return Direction.CHECK_OUT if same else Direction.CHECK_IN

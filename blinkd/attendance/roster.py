@@ -52,14 +52,17 @@ class Roster:
 
 def counted(punched: Punched, roster: Roster, rota: Rota, first: date, last: date, now_us: int) -> Days:
     """A row for every shift in which somebody came, and for every one in which somebody on the roster was expected. Both dates included."""
-    who = distinct(np.concatenate((roster.subject, punched.subject)))
-    days = count(Stamps(punched.subject, punched.us, punched.entering), rota, who, first, last, now_us)
-    came = (days.first_in != 0) | (days.last_out != 0)
+    days = count(Stamps(punched.subject, punched.us, punched.entering), rota, roster.subject, first, last, now_us)
     if len(roster.subject) == 0:
-        return pick(days, came)
+        return days
     at = np.minimum(np.searchsorted(roster.subject, days.subject), len(roster.subject) - 1)
     known = roster.subject[at] == days.subject
-    return pick(days, came | (known & (roster.first[at] <= days.day) & (days.day <= roster.last[at])))
+    return pick(days, came(days) | (known & (roster.first[at] <= days.day) & (days.day <= roster.last[at])))
+
+
+def came(days: Days) -> npt.NDArray[np.bool_]:
+    """Of each row whether anybody punched, be it out only. bool (n,)."""
+    return (days.first_in != 0) | (days.last_out != 0) | days.missing_in | days.missing_out
 
 
 def pick(days: Days, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Days:

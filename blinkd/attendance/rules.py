@@ -1,12 +1,13 @@
 """What a punch does and how it stands to the shift, at the moment when it is made."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from blinkd.attendance.punch import Direction, Punctuality
-from blinkd.attendance.punctuality import judge, next_direction
+from blinkd.attendance.punctuality import ON_TIME, Mode, direction_of, judge
+from blinkd.attendance.rota import Rota
 from blinkd.clock import BUILT
-from blinkd.settings import AttendanceSettings, TerminalSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,24 @@ class Verdict:
 class Rules:
     """Shifts and directions of one terminal."""
 
-    def __init__(self, attendance: AttendanceSettings, terminal: TerminalSettings) -> None:
-        self._settings = attendance
-        self._zone = terminal.zone
+    def __init__(self, mode: Mode, rota: Callable[[int], Rota]) -> None:
+        """rota: of one person, by pseudonym, as the book has it now."""
+        self._mode = mode
+        self._rota = rota
 
     def plausible(self, utc: datetime) -> bool:
         """Whether a clock that shows this can be right at all."""
         return utc >= BUILT
 
     def decide(self, subject: int, utc: datetime, last: tuple[Direction, datetime] | None) -> Verdict:
-        """last: direction and aware time of the person's last punch."""
-        status = next_direction(last, utc, self._zone)
-        judged = judge(utc, status, self._zone, self._settings.shift_start, self._settings.grace_min)
-        return Verdict(status, judged.punctuality, judged.minutes_late, None)
+        """Judge a punch at an aware time. last: direction and aware time of the person's last punch, on the same clock.
+
+        A clock that cannot be right says nothing of shifts: then only the turn counts.
+        """
+        rota = self._rota(subject)
+        known = self.plausible(utc)
+        day = rota.placed(subject, utc) if known else None
+        last_day = rota.placed(subject, last[1]) if known and last is not None else None
+        status = direction_of(self._mode, last, utc, day, last_day, rota.zone)
+        judged = judge(utc, status, day) if day is not None else ON_TIME
+        return Verdict(status, judged.punctuality, judged.minutes, None if day is None else day.shift.name)

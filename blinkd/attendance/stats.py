@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from blinkd.attendance.hours import Days, DayStatus
 from blinkd.attendance.report import Site, Standing
-from blinkd.attendance.roster import Roster, counted, distinct, pick
+from blinkd.attendance.roster import Roster, came, counted, distinct, pick
 from blinkd.attendance.shifts import shift_day
 from blinkd.attendance.span import span_of
 from blinkd.attendance.totals import Totals, whole
@@ -88,13 +88,13 @@ def today(punched: Standing, roster: Roster, site: Site, reported: Mapping[str, 
     disowned = np.isin(punched.seq, np.array(punched.disowned, np.int64)) if punched.disowned else np.zeros(len(inside), bool)
     waiting = [(int(seq), moment_of(int(us))) for seq, us in zip(punched.seq[disowned], punched.us[disowned], strict=True)]
     watch = Watch(site.here, site.others, reported, now, site.zone, punched.uncertain, waiting)
-    came = days.first_in != 0
+    present = came(days)
     return Today(
         day,
         expected=len(distinct(days.subject[days.expected_s > 0])),
-        came=len(distinct(days.subject[came])),
+        came=len(distinct(days.subject[present])),
         in_now=len(distinct(both.subject[both.status == DayStatus.OPEN])),
-        absent_so_far=len(distinct(days.subject[_begun(days, site, day, now) & ~came & (days.last_out == 0)])),
+        absent_so_far=len(distinct(days.subject[_begun(days, site, day, now) & ~present])),
         late=_newest(days.subject, days.first_in, days.late_s),
         early=_newest(days.subject, days.last_out, days.early_s),
         totals=whole(days),

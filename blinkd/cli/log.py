@@ -329,7 +329,7 @@ def disown(context: typer.Context, seq: Seq, as_json: bool = JsonFlag) -> None:
     """The person before the terminal says within attendance.disown_s of a punch: not me."""
     parts = Parts(context.obj)
     with parts.open_store() as store:
-        entry = parts.clerk(store, parts.clock).disown(seq)
+        entry = parts.clerk(store, store, parts.clock).disown(seq)
     _said(entry, as_json)
 
 

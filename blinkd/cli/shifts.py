@@ -1,6 +1,6 @@
 """The verbs shifts …: which there are, and who works which."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,6 @@ from rich.table import Table
 from blinkd.attendance.assignments import Assigned, Planner
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
-from blinkd.settings import Settings
 from blinkd.store.database import Store
 
 app = typer.Typer(no_args_is_help=True)
@@ -42,7 +41,7 @@ def list_(context: typer.Context, as_json: bool = JsonFlag) -> None:
         for one in store.book.assignments():
             if one.assignment.last is None or one.assignment.last >= today:
                 held.setdefault(one.assignment.shift, set()).add(one.assignment.subject)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": shift.name,
             "start": f"{shift.start:%H:%M:%S}",
@@ -74,7 +73,9 @@ def show(context: typer.Context, person: PersonId, as_json: bool = JsonFlag) -> 
         return
     out = console()
     for one in found:
-        out.print(f"{one['shift']}: from {one['from']} to {one['to'] or 'further notice'} (entry {one['entry']}, by {one['by']})", markup=False)
+        out.print(
+            f"{one['shift']}: from {one['from']} to {one['to'] or 'further notice'} (entry {one['entry']}, by {one['by']})", markup=False
+        )
     if not found:
         out.print("no assignment: works the default shift, where there is one")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
+from blinkd.attendance.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.attendance.chain import Link, canonical, new_salt, note_digest
 from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
@@ -130,6 +131,15 @@ class BookRepository:
     def ledger(self) -> Ledger:
         """All later entries by which the recorded punches are to be read."""
         return Ledger.of(self.entries(*LEDGER_KINDS))
+
+    def assignments(self, subject: int | None = None) -> list[Assigned]:
+        """Who works which shift, as it stands now; subject: only that person's."""
+        if subject is None:
+            return fold(self.entries(ASSIGNMENT))
+        with self._reading():
+            sql = "SELECT seq, content FROM entries WHERE subject = ? AND kind = ? ORDER BY seq"
+            rows = self._database.execute_sql(sql, (subject, ASSIGNMENT)).fetchall()
+        return fold((int(seq), json.loads(content), None) for seq, content in rows)
 
     def stamps(self, since_us: int | None = None, until_us: int | None = None, subject: int | None = None) -> Stamped:
         """The punches of a span as they stand, as arrays; microseconds since 1970, the end excluded."""

@@ -17,9 +17,9 @@ import numpy as np
 
 from blinkd.attendance.clerk import Clerk
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, pseudonym
-from blinkd.attendance.rules import Rules
 from blinkd.clock import Clock
-from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
+from blinkd.daemon import Parts
+from blinkd.settings import AttendanceSettings, Settings, StoreSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.schema import migrations
 from blinkd.vision.face import Embedding
@@ -58,7 +58,8 @@ def subject_of(person_id: str) -> int:
 
 def clerk_of(store: Store, clock: Clock, attendance: AttendanceSettings | None = None, terminal: TerminalSettings | None = None) -> Clerk:
     attendance, terminal = attendance or AttendanceSettings(), terminal or TerminalSettings()
-    return Clerk(store.book, store.scans, Rules(attendance, terminal), attendance, terminal, clock)
+    parts = Parts(Settings(attendance=attendance, terminal=terminal))
+    return parts.clerk(store, store, clock)
 
 
 def open_store(folder: Path, settings: StoreSettings = QUICK) -> Store:

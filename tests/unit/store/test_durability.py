@@ -17,16 +17,12 @@ from tests.unit.store.stores import QUICK, open_store, punch, rows, sample
 KILLS = 15
 PUNCHING = """
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from blinkd.attendance.clerk import Clerk
-from blinkd.attendance.rules import Rules
 from blinkd.clock import SystemClock
-from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
-from blinkd.store.database import Store
-with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
-    attendance, terminal = AttendanceSettings(min_interval_s=0), TerminalSettings()
-    clerk = Clerk(store.book, store.scans, Rules(attendance, terminal), attendance, terminal, SystemClock())
+from blinkd.settings import AttendanceSettings
+from tests.unit.store.stores import clerk_of, open_store
+with open_store(Path(sys.argv[1])) as store:
+    clerk = clerk_of(store, SystemClock(), AttendanceSettings(min_interval_s=0))
     while True:
         print(clerk.attend("E-1", 0.7, {}).id, flush=True)
 """
