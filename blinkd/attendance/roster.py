@@ -44,6 +44,11 @@ class Roster:
     first: npt.NDArray[np.int32]
     last: npt.NDArray[np.int32]
 
+    @property
+    def anybody(self) -> bool:
+        """Whether anybody can be absent on any of its days."""
+        return bool((self.first <= self.last).any())
+
     def only(self, subjects: Longs) -> "Roster":
         """Those of them who are on it."""
         kept = np.isin(self.subject, subjects)

@@ -59,6 +59,31 @@ class Rota:
         own = self._assigned.get(subject)
         return self._everybody if own is None else tuple(sorted(own, key=lambda one: (one[0], one[1])))
 
+    def patterns(self, subjects: Iterable[int], first: date, last: date) -> dict[Pattern, list[int]]:
+        """People by what they work between two dates: those who differ only before or after are alike."""
+        found: dict[Pattern, list[int]] = {}
+        early, late = first - 2 * DAY, last + 2 * DAY
+        for subject in subjects:
+            pattern = self._everybody
+            if (own := self._assigned.get(subject)) is not None:
+                kept = [
+                    (name, max(begins, early), None if ends is None or ends > late else ends)
+                    for name, begins, ends in own
+                    if begins <= late and (ends is None or ends >= early)
+                ]
+                pattern = tuple(sorted(kept, key=lambda one: (one[0], one[1])))
+            found.setdefault(pattern, []).append(subject)
+        return found
+
+    def celebrated(self, pattern: Pattern, first: date, last: date) -> list[date]:
+        """The holidays on which somebody of a pattern would have worked."""
+        found = []
+        for number in range((last - first).days + 1):
+            day = first + number * DAY
+            if self.holidays.name(day) is not None and any(self._works(one, day) for one in pattern):
+                found.append(day)
+        return found
+
     def expected(self, subject: int, first: date, last: date) -> list[ShiftDay]:
         """The person's shift days with dates from `first` to `last`, in their order, windows clipped."""
         return self.days(self.pattern(subject), first, last)
@@ -79,11 +104,14 @@ class Rota:
             day = first + (number - 1) * DAY
             if self.holidays.name(day) is not None:
                 continue
-            for name, begins, ends in pattern:
-                shift = self.shifts.get(name)  # one that is gone from the file is expected of nobody
-                if shift is not None and begins <= day and (ends is None or day <= ends) and day.weekday() in shift.weekdays:
-                    found.append(shift_day(shift, day, self.zone))
+            found += [shift_day(self.shifts[one[0]], day, self.zone) for one in pattern if self._works(one, day)]
         return [one for one in _clipped(sorted(found, key=lambda one: (one.start, one.end))) if first <= one.date <= last]
+
+    def _works(self, one: tuple[str, date, date | None], day: date) -> bool:
+        """Whether a shift of a pattern begins on a date; one that is gone from the file begins never."""
+        name, begins, ends = one
+        shift = self.shifts.get(name)
+        return shift is not None and begins <= day and (ends is None or day <= ends) and day.weekday() in shift.weekdays
 
 
 def _clipped(days: list[ShiftDay]) -> list[ShiftDay]:

@@ -53,7 +53,7 @@ def counted(site: Site, store: Store, period: Period, now: Instant, only: Longs 
         Totals() if not compare else _site_totals(site, store, before, now) if only is None else _totals(site, store, before, now, only)
     )
     report, punched = _make(site, store, period, now, only, (before, earlier))
-    if not report.people and only is None:
+    if not report.people and not store.rosters.roster(period.first, period.last, site.zone).anybody:
         raise ReportRefused(
             f"{period.first} to {period.last}: nobody was enrolled and nobody punched, so there is nothing to report; blinkd enroll adds people"
         )
