@@ -14,7 +14,7 @@ from blinkd.attendance.period import Period
 from blinkd.attendance.roster import Longs, Punched, Roster, counted, dates, distinct, pick
 from blinkd.attendance.rota import Rota
 from blinkd.attendance.span import span_of
-from blinkd.attendance.totals import Totals, tally, whole
+from blinkd.attendance.totals import Totals, tally
 from blinkd.attendance.watermark import DayState, Doubt, Watch, Watermark
 from blinkd.clock import Instant, microseconds, moment_of
 
@@ -137,7 +137,7 @@ def make(
     each = tally(days, (days.day - period.first.toordinal()).astype(np.intp), len(all_dates))
     watch = Watch(site.here, site.others, reported, now, rota.zone, uncertain, _disowned(punched, subjects))
     states = [watch.state(span_of(rota, day)) for day in all_dates]
-    return Report(period, rota.zone, whole(days), before, people, list(zip(states, each, strict=True)), days, marked, uncertain)
+    return Report(period, rota.zone, sum(each, Totals()), before, people, list(zip(states, each, strict=True)), days, marked, uncertain)
 
 
 def attention(one: PersonTotals) -> tuple[int, int, int]:

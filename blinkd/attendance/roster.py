@@ -67,7 +67,8 @@ def counted(punched: Punched, roster: Roster, rota: Rota, first: date, last: dat
 
 def came(days: Days) -> npt.NDArray[np.bool_]:
     """Of each row whether anybody punched, be it out only. bool (n,)."""
-    return (days.first_in != 0) | (days.last_out != 0) | days.missing_in | days.missing_out
+    punched: npt.NDArray[np.bool_] = (days.first_in != 0) | (days.last_out != 0) | days.missing_in | days.missing_out
+    return punched
 
 
 def pick(days: Days, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Days:
@@ -80,7 +81,9 @@ def pick(days: Days, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Da
 def distinct(values: Longs) -> Longs:
     """Each once, ascending. NumPy's own goes by hashes, which costs several times more for numbers."""
     ordered = np.sort(values)
-    return ordered[np.concatenate((np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]))]
+    new = np.concatenate((np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]))
+    found: Longs = ordered[new]
+    return found
 
 
 def dates(first: date, last: date) -> list[date]:
