@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -102,10 +102,15 @@ class Rota:
         found = []
         for number in range((last - first).days + 3):  # one day more at both ends, whose windows may reach in
             day = first + (number - 1) * DAY
-            if self.holidays.name(day) is not None:
+            if self.holidays.name(day) is not None or not self._takes_place(day):
                 continue
             found += [shift_day(self.shifts[one[0]], day, self.zone) for one in pattern if self._works(one, day)]
         return [one for one in _clipped(sorted(found, key=lambda one: (one.start, one.end))) if first <= one.date <= last]
+
+    def _takes_place(self, day: date) -> bool:
+        """False for a date that the site's clocks left out, as Samoa's did on changing sides of the date line."""
+        noon = datetime.combine(day, time(12), tzinfo=self.zone)
+        return noon.astimezone(UTC).astimezone(self.zone).date() == day
 
     def _works(self, one: tuple[str, date, date | None], day: date) -> bool:
         """Whether a shift of a pattern begins on a date; one that is gone from the file begins never."""

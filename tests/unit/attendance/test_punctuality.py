@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blinkd.attendance.holidays import Holidays
 from blinkd.attendance.punch import Direction, Punctuality
 from blinkd.attendance.punctuality import Judgement, Mode, direction_of
 from blinkd.attendance.punctuality import judge as judge_by
@@ -130,17 +131,12 @@ def test_in_and_out_alternate_within_a_day_of_the_site(last: tuple[Direction, st
 DAY, NIGHT = Shift("day", NINE, time(17), check_out_after_min=240), Shift("night", time(22), time(6), check_in_until=time(23, 30))
 
 
-class NoHolidays:
-    def name(self, day: object) -> None:
-        return None
-
-
 def turn(mode: Mode, last: tuple[Direction, str] | None, now: str, *shifts: Shift) -> Direction:
     rota = Rota(
         {shift.name: shift for shift in shifts},
         None,
         [Assignment(1, shift.name, date(2020, 1, 1), None) for shift in shifts],
-        NoHolidays(),
+        Holidays({}),
         MADRID,
     )
     before = None if last is None else (last[0], madrid(last[1]))
