@@ -33,7 +33,9 @@ CREATE TRIGGER punches_unsynced_unsettle AFTER INSERT ON punches WHEN NEW.clock 
     DELETE FROM day_totals;
 END;
 CREATE TRIGGER punches_gone_unsettle AFTER DELETE ON punches BEGIN
-    DELETE FROM day_totals WHERE OLD.clock = 'unsynced' OR (until_us > OLD.us AND since_us <= OLD.us);
+    -- one that was corrected counted at another time than its own
+    DELETE FROM day_totals WHERE OLD.clock = 'unsynced' OR EXISTS (SELECT 1 FROM entries WHERE target = OLD.seq)
+        OR (until_us > OLD.us AND since_us <= OLD.us);
 END;
 -- A correction takes a punch from where it stood, by its record or an earlier correction, to another time.
 CREATE TRIGGER corrections_unsettle AFTER INSERT ON entries WHEN json_extract(NEW.content, '$.kind') = 'correction' BEGIN

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from blinkd.attendance.holidays import Holidays
@@ -163,6 +163,9 @@ class History:
             self.store.book.erase([self.punches.pop(number % len(self.punches))], "retention", self.clock.now())
 
 
+@example([("punch", 0, 0, False), ("amend", 0, 660, False), ("erase", 0, 0, 0)])
+@example([("unsynced", 0, 900, True), ("clock", 4000, 0, 0), ("erase", 0, 0, 0)])
+@example([("punch", 0, 900, True), ("amend", 0, 3000, True), ("amend", 0, 4500, True), ("uphold", 0, 0, 0)])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, max_size=14))
 def test_what_is_kept_is_what_counting_says_after_any_history(
