@@ -10,7 +10,7 @@ from blinkd.attendance.shifts import ShiftDay
 
 Mode = Literal["alternate", "window", "in", "out"]
 MINUTE = timedelta(minutes=1)
-LINGER = timedelta(hours=6)  # so long after the end of a shift a punch outside of every window may be the departure from it
+LINGER = timedelta(hours=6)  # so long before the start or after the end of a shift a punch outside of every window may still be of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def direction_of(
 
     last: direction and aware time of the person's last punch, last_day: the shift day to which that belongs. In turn, each shift day, and
     each local day outside of shifts, begins with IN: a check-out forgotten yesterday must not turn this morning's arrival into a departure.
-    Whoever leaves after the shift's window has closed, over midnight too, still leaves.
+    Whoever came before the shift's window opened, or leaves after it has closed, over midnight too, still leaves.
     """
     if mode in ("in", "out"):
         return Direction.CHECK_IN if mode == "in" else Direction.CHECK_OUT
@@ -61,7 +61,10 @@ def direction_of(
         return Direction.CHECK_IN
     if day is not None and last_day is not None:
         same = (day.date, day.shift.name) == (last_day.date, last_day.shift.name)
+    elif day is not None:
+        same = day.start - last[1] < LINGER
+    elif last_day is not None:
+        same = utc - last_day.end < LINGER
     else:
-        lingers = day is None and last_day is not None and utc - last_day.end < LINGER
-        same = lingers or last[1].astimezone(zone).date() == utc.astimezone(zone).date()
+        same = last[1].astimezone(zone).date() == utc.astimezone(zone).date()
     return Direction.CHECK_OUT if same else Direction.CHECK_IN

@@ -60,7 +60,7 @@ def test_a_punch_says_what_is_known_of_it_and_is_in_the_book(desk: Desk) -> None
         status=Direction.CHECK_IN,
         punctuality=Punctuality.LATE,
         minutes=12,
-        shift=None,
+        shift="day",
         terminal="door-1",
         similarity=0.71,
         sync=SyncState.PENDING,
