@@ -55,5 +55,9 @@ class NotAllowed(BlinkdError):
     """The book does not allow what was asked for: the message says why and who can do it."""
 
 
+class ReportRefused(BlinkdError):
+    """A report or export cannot be made or written; nothing half-written is left."""
+
+
 class ImportRefused(BlinkdError):
     """A file to be imported is wrong: the message lists every problem by row and column, and nothing was taken in."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from blinkd.errors import ConfigError
 
@@ -30,6 +30,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # part of MQTT topics later: no slash, no wildcard
 
 
 class Section(BaseModel):
@@ -41,8 +42,9 @@ class Section(BaseModel):
 class TerminalSettings(Section):
     """Which terminal this is and where it hangs."""
 
-    id: str = Field("terminal-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")  # part of MQTT topics later: no slash, no wildcard
+    id: TerminalId = "terminal-1"
     timezone: str = "UTC"  # IANA name; days, shifts and reports are counted in it, storage stays UTC
+    others: Annotated[list[TerminalId], NoDecode] = []  # the site's other terminals: a day is final once each has reported past its end
     direction: Literal["both", "in", "out"] = "both"  # in, out: the terminal of an in-door or an out-door; every punch is one then
     trust_hardware_clock: bool = False  # a battery keeps the clock and somebody keeps it right: times count as known without a time server
 
@@ -50,6 +52,12 @@ class TerminalSettings(Section):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The site's time zone."""
         return zoneinfo.ZoneInfo(self.timezone)
+
+    @field_validator("others", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # a variable is all text: door-2,door-3
+        return [name.strip() for name in value.split(",") if name.strip(" ")] if isinstance(value, str) else value
 
     @field_validator("timezone")
     @classmethod
@@ -345,7 +353,7 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
 def _place(path: str, config_file: Path | None, environ: Mapping[str, str]) -> str:
     """Where the value at a key path was set: its variable, its section's variable, or the file."""
     names = {name.upper() for name in environ}
-    if (own := _variable(path)) in names:
+    if (own := _variable(".".join(path.split(".")[:2]))) in names:  # without the place in a list
         return f"environment variable {own}"
     if (section := _variable(path.split(".", maxsplit=1)[0])) in names:
         return f"environment variable {section}{f' or {config_file}' if config_file else ''}: at '{path}'"

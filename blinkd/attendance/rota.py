@@ -63,16 +63,19 @@ class Rota:
         """People by what they work between two dates: those who differ only before or after are alike."""
         found: dict[Pattern, list[int]] = {}
         early, late = first - 2 * DAY, last + 2 * DAY
+        unassigned = []  # mostly nearly everybody
         for subject in subjects:
-            pattern = self._everybody
-            if (own := self._assigned.get(subject)) is not None:
+            if (own := self._assigned.get(subject)) is None:
+                unassigned.append(subject)
+            else:
                 kept = [
                     (name, max(begins, early), None if ends is None or ends > late else ends)
                     for name, begins, ends in own
                     if begins <= late and (ends is None or ends >= early)
                 ]
-                pattern = tuple(sorted(kept, key=lambda one: (one[0], one[1])))
-            found.setdefault(pattern, []).append(subject)
+                found.setdefault(tuple(sorted(kept, key=lambda one: (one[0], one[1]))), []).append(subject)
+        if unassigned:
+            found.setdefault(self._everybody, []).extend(unassigned)
         return found
 
     def celebrated(self, pattern: Pattern, first: date, last: date) -> list[date]:

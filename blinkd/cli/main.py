@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli import checks, enrol, evaluate, log, models, people, recognise, replay, run, shifts
+from blinkd.cli import checks, enrol, evaluate, export, log, models, people, recognise, replay, report, run, shifts, stats, watermark
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
 
@@ -26,7 +26,9 @@ app.add_typer(people.app, name="people", help="People: list, show, deactivate, a
 app.add_typer(evaluate.app, name="evaluate", help="Accuracy on labelled data.")
 app.add_typer(shifts.app, name="shifts", help="Shifts: list, show, assign, end, import, holidays.")
 app.add_typer(log.app, name="log", help="The punches, newest last; verify, void, uphold, amend, add, disown, import.")
-for module in (run, replay, enrol, recognise, checks):
+app.add_typer(report.app, name="report", help="Who was there, and how long: day, week, month.")
+app.add_typer(watermark.app, name="watermark", help="How far the site's terminals have reported, which makes days final: list, set.")
+for module in (run, replay, enrol, recognise, export, stats, checks):
     module.register(app)
 
 

@@ -20,14 +20,17 @@ from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
 from blinkd.store.connection import SIDE_FILES, Damaged, open_for_reading, open_for_writing
+from blinkd.store.day_totals import DayTotals
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
 from blinkd.store.tables import tables
+from blinkd.store.watermarks import Watermarks
 
 DATABASE_FILE = "blinkd.db"
 REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
@@ -36,9 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database with its repositories: `people`, `book`, `scans`, `outbox`, `preferences`. A context manager."""
+    """An open database with its repositories: `people`, `book`, `scans`, `outbox`, `preferences`, and `rosters`, `watermarks` and
+    `day_totals`, which reports read. A context manager.
+    """  # fmt: skip
 
-    def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path) -> None:
+    def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path, *, read_only: bool = False) -> None:
         self._database = database
         self._state_dir = state_dir
         self._key: bytes | None = None
@@ -52,6 +57,9 @@ class Store:
         self._links = ChainWriter(database, bound, lambda create: Signer.load(state_dir, create=create), state_dir)
         self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
+        self.rosters = Rosters(database, self.reading)
+        self.watermarks = Watermarks(database, self.transaction, self.reading)
+        self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 
     @classmethod
     def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False) -> "Store":
@@ -115,7 +123,7 @@ class Store:
     def _open_read_only(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
         remedy = "the daemon, or any command that writes, sets it aside and begins a new one; restore a backup to keep what it held"
         try:
-            return cls(open_for_reading(path, settings), path, state_dir)
+            return cls(open_for_reading(path, settings), path, state_dir, read_only=True)
         except Damaged as damage:
             raise StoreError(f"{path}: damaged ({damage}); {remedy}") from None
         except DATABASE_ERRORS as error:
