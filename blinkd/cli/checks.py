@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from blinkd.capture.pictures import read_picture
+from blinkd.cli import bench_store
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
 from blinkd.doctor import Check, examine
@@ -45,9 +46,19 @@ def bench(
     context: typer.Context,
     image: Annotated[Path | None, typer.Option("--image", help="A picture of one face (default: a pinned sample picture).")] = None,
     repeats: Annotated[int, typer.Option("--repeats", min=5, max=10_000, help="Measurements per stage.")] = 100,
+    store: Annotated[bool, typer.Option("--store", help="Time the book instead, of a large site after weeks.")] = False,
+    people: Annotated[int, typer.Option("--people", min=1, max=99_999, help="With --store.")] = bench_store.PEOPLE,
+    punches: Annotated[int, typer.Option("--punches", min=100, max=10_000_000, help="With --store.")] = bench_store.PUNCHES,
     as_json: bool = JsonFlag,
 ) -> None:
-    """Time every stage at 640x480 with one thread, both precisions in turn, and 1:N search."""
+    """Time every stage at 640x480 with one thread, both precisions in turn, and 1:N search; or, with --store, what the book takes."""
+    if store:
+        found = bench_store.figures(context.obj, people, punches)
+        if as_json:
+            print_json(found)
+        else:
+            bench_store.show(found)
+        return
     parts = Parts(context.obj)
     picture = measuring.letterboxed(read_picture(image or fetch_media() / BENCH_PICTURE))
     chosen = parts.embedder
