@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -56,8 +56,8 @@ class Doubt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What decides whether days are final. here: this terminal's id; others: those of the same site; reported: by terminal; disowned:
-    number and time of the punches that wait for a supervisor.
+    """What decides whether days are final. here: this terminal's id; others: those of the same site; reported: by terminal, of this one up
+    to its newest trusted time; disowned: number and time of the punches that wait for a supervisor.
     """  # fmt: skip
 
     here: str
@@ -74,7 +74,11 @@ class Watch:
 
     def _clock(self, span: DaySpan) -> Iterable[str]:
         if self.now.confidence == "unsynced":
-            yield f"{self.here}: its clock is not trusted now, so it cannot be said which days are over"
+            mark = self.reported.get(self.here)
+            if mark is None:
+                yield f"{self.here}: its clock is not trusted now, so it cannot be said which days are over"
+            elif mark.utc < span.until:
+                yield f"{self.here}: its clock is not trusted now; when it last was, {self._shown(mark.utc)}, this day was not over"
         elif self.now.utc < span.until:
             yield f"the day is not over; its last shift window ends {self._shown(span.until)}"
 
@@ -108,6 +112,17 @@ def may_belong(doubt: Doubt, span: DaySpan, now: Instant) -> bool:
         return True
     before = doubt.before or (now.utc if now.confidence != "unsynced" else None)
     return (doubt.after or BUILT) < span.until and (before is None or before >= span.since)
+
+
+def runs(states: Iterable[DayState]) -> list[tuple[date, date, tuple[str, ...]]]:
+    """Provisional days in a row that have the same reasons: first, last, and why."""
+    found: list[tuple[date, date, tuple[str, ...]]] = []
+    for state in states:
+        if found and found[-1][2] == state.why and state.date - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], state.date, state.why)
+        elif not state.final:
+            found.append((state.date, state.date, state.why))
+    return found
 
 
 def listed(seqs: Sequence[int]) -> str:

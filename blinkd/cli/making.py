@@ -9,6 +9,7 @@ from blinkd.attendance.report import Report, Site, Standing, make, span
 from blinkd.attendance.roster import Longs
 from blinkd.attendance.totals import Totals, whole
 from blinkd.attendance.trend import Figures
+from blinkd.attendance.watermark import Watermark
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused, UnknownPerson
@@ -29,6 +30,12 @@ def site_of(parts: Parts, store: Store) -> Site:
     """This terminal's site, with the shifts in force."""
     terminal = parts.settings.terminal
     return Site(terminal.id, terminal.others, parts.rota(store))
+
+
+def marks(store: Store, site: Site) -> dict[str, Watermark]:
+    """How far each terminal of the site has reported, this one among them."""
+    own = store.book.reported(site.here)
+    return store.watermarks.all() | ({} if own is None else {site.here: own})
 
 
 def chosen(store: Store, person: str | None, group: str | None) -> Longs | None:
@@ -70,7 +77,7 @@ def _make(
     roster = store.rosters.roster(period.first, period.last, site.zone)
     if only is not None:
         roster = roster.only(only)
-    return make(period, punched, roster, site, store.watermarks.all(), now, before, only), punched
+    return make(period, punched, roster, site, marks(store, site), now, before, only), punched
 
 
 def _totals(site: Site, store: Store, period: Period, now: Instant, only: Longs) -> Totals:

@@ -15,6 +15,7 @@ from blinkd.attendance.report_json import as_json as report_json
 from blinkd.attendance.report_json import trend
 from blinkd.attendance.sheet import table as sheet
 from blinkd.attendance.totals import NAMES, Totals
+from blinkd.attendance.watermark import runs
 from blinkd.cli.making import Made, chosen, counted, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
@@ -172,8 +173,9 @@ def _show(made: Made, *, each: bool) -> None:
         _show_lines(made)
     else:
         _show_people(made)
-    for state in report.provisional:
-        out.print(f"{state.date} is provisional: {'; '.join(state.why)}", markup=False)
+    for first, last, why in runs(report.provisional):
+        days = f"{first} is" if first == last else f"{first} to {last} are"
+        out.print(f"{days} provisional: {'; '.join(why)}", markup=False)
     for one in report.uncertain:
         limits = [
             f"{word} {limit.astimezone(report.zone):%Y-%m-%d %H:%M}"
@@ -191,7 +193,7 @@ def _show(made: Made, *, each: bool) -> None:
 
 def _show_lines(made: Made) -> None:
     dates = () if made.report.period.kind == "day" else ("date",)
-    table = Table(*dates, "person", "shift", "status", "in", "out", "hours", "punctuality", "remarks")
+    table = Table(*dates, "person", "shift", "status", "in", "out", "hours", "punctuality", "remarks", box=None)
     count = 0
     for line in lines(made.report, made.known):
         count += 1
@@ -206,9 +208,8 @@ def _show_lines(made: Made) -> None:
 
 
 def _show_people(made: Made) -> None:
-    table = Table(
-        "person", "present", "late", "half day", "absent", "holiday", "hours", "expected", "overtime", "left early", "no out", "remarks"
-    )
+    # without a frame, and titles that a terminal of 80 columns has room for
+    table = Table("person", "pres", "late", "half", "abs", "hol", "hours", "expect", "over", "early", "no out", "remarks", box=None)
     people = sorted(made.report.people, key=attention)
     for one in people[:LISTED]:
         sums = one.totals

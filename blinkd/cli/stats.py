@@ -14,7 +14,7 @@ from blinkd.attendance.stats import MONTH, WEEK, Arrival, Today, Trend, busiest,
 from blinkd.attendance.totals import Totals
 from blinkd.attendance.trend import Figures
 from blinkd.attendance.watermark import listed
-from blinkd.cli.making import site_of
+from blinkd.cli.making import marks, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
@@ -67,7 +67,7 @@ def now_of(site: Site, store: Store, now: Instant) -> Today:
     first, since, until = needed(site, now)
     day = now.utc.astimezone(site.zone).date()
     roster = store.rosters.roster(first, day, site.zone)
-    return today(store.book.stamps(since, until), roster, site, store.watermarks.all(), now)
+    return today(store.book.stamps(since, until), roster, site, marks(store, site), now)
 
 
 def _own(settings: Settings) -> bool:

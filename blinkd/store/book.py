@@ -16,6 +16,7 @@ from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
 from blinkd.attendance.proof import Entry
 from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punctuality, SyncState, pseudonym
+from blinkd.attendance.watermark import Watermark
 from blinkd.clock import Instant, microseconds, moment_of
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
@@ -60,6 +61,13 @@ class BookRepository:
     def transaction(self) -> AbstractContextManager[object]:
         """All or nothing, on disk when it ends. Raises StoreError when the disk does not take it."""
         return self._guard()
+
+    def reported(self, terminal: str) -> Watermark | None:
+        """How far this terminal, by its id, is known to have recorded: its newest trusted time. Entries are in the order of time."""
+        with self._reading():
+            sql = "SELECT us, seq FROM punches WHERE clock <> 'unsynced' AND boot_id <> ? ORDER BY seq DESC LIMIT 1"
+            row = self._row(sql, IMPORTED)
+        return None if row is None else Watermark(terminal, moment_of(row[0]), int(row[1]))
 
     def begin(self) -> Head:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
