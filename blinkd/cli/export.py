@@ -103,7 +103,7 @@ def export(
         site = site_of(parts, store)
         made = counted(site, store, period, now, chosen(store, person, group), compare=False)
         groups = store.rosters.groups()
-        elsewhere = store.rosters.elsewhere(site.here)
+        elsewhere = store.rosters.elsewhere(site.here) if form is Format.frappe else {}
     if made.report.provisional and not provisional:
         raise ReportRefused(_refusal(made.report))
     if form is Format.csv:
