@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from blinkd.attendance.frappe import TITLES, Checkins, checkins
+from blinkd.attendance.hours import DayStatus
 from blinkd.attendance.lines import lines
 from blinkd.attendance.payroll import DEFAULT, HourForm, columns, layout
 from blinkd.attendance.period import FIRST_DATE, LAST_DATE, Period
@@ -102,12 +103,14 @@ def export(
         site = site_of(parts, store)
         made = counted(site, store, period, now, chosen(store, person, group), compare=False)
         groups = store.rosters.groups()
-        elsewhere = store.rosters.elsewhere(site.here)
+        elsewhere = store.rosters.elsewhere(site.here) if form is Format.frappe else {}
     if made.report.provisional and not provisional:
         raise ReportRefused(_refusal(made.report))
     if form is Format.csv:
         form_of_hours: HourForm = hours.value
-        content = table(wanted.titles, wanted.rows(lines(made.report, made.known), groups, form_of_hours), bom=bom)
+        # what is still to come is nobody's hours
+        past = (line for line in lines(made.report, made.known) if line.status != DayStatus.FUTURE.name)
+        content = table(wanted.titles, wanted.rows(past, groups, form_of_hours), bom=bom)
     else:
         found = _checkins(made, site.here, elsewhere)
         content = table(TITLES, found.rows, bom=bom)

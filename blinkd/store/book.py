@@ -35,7 +35,7 @@ PUNCHES = """SELECT p.seq, p.id, p.subject, coalesce(people.id, former_people.id
 
 
 # always both ends of the span: with one, SQLite walks the whole table in the order of its numbers instead of using the index on time
-IN_SPAN = """SELECT seq FROM punches WHERE us >= ? AND us < ? UNION SELECT seq FROM punches WHERE clock = 'unsynced'
+IN_SPAN = """SELECT seq FROM punches WHERE us >= ? AND us < ? UNION SELECT seq FROM punches INDEXED BY punches_unsynced WHERE clock = 'unsynced'
     UNION SELECT target FROM entries WHERE kind = 'correction'"""
 
 

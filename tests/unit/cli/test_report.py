@@ -14,7 +14,7 @@ from blinkd.attendance.totals import Totals
 from blinkd.daemon import Parts
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
-from tests.unit.attendance.golden import EXPECTED, NAMES, NEXT_MONDAY, Golden, golden_site
+from tests.unit.attendance.golden import EXPECTED, NAMES, NEXT_MONDAY, Golden, enrol, golden_site
 from tests.unit.store.stores import open_store
 
 UNCERTAIN, DISOWNED = 13, 23  # numbers in the golden site's book
@@ -239,3 +239,24 @@ def test_nobody_at_all_is_said(site: Golden, tmp_path: Path) -> None:
     assert (done.code, done.out) == (1, "")
     assert "nobody was enrolled and nobody punched" in done.err
     assert run(replace(site, folder=tmp_path), "stats", "--json").json["today"]["expected"] == 0
+
+
+def test_names_that_a_spreadsheet_would_run_are_only_shown(site: Golden, tmp_path: Path) -> None:
+    names = {"F": '=HYPERLINK("//x","y")', "G": "@SUM(A1)", "H": 'Ng, "Al"', "I": "-2+3"}
+    with open_store(tmp_path) as store:
+        for person_id, name in names.items():
+            enrol(store, person_id, name)
+    own = replace(site, folder=tmp_path)
+    shown = {"F": "'" + names["F"], "G": "'" + names["G"], "H": names["H"], "I": "'" + names["I"]}
+    for arguments in (("report", *WEEK, "--csv", "-"), ("report", "day", "2026-03-02", "--csv", "-"), (*EXPORT, "--out", "-")):
+        assert {row["person_id"]: row["name"] for row in rows(run(own, *arguments).out)} == shown
+
+
+def test_what_is_still_to_come_is_in_no_payroll(site: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Parts, "clock", SetClock(datetime(2026, 3, 4, 11, tzinfo=UTC)))  # noon on Wednesday
+    done = run(site, *EXPORT, "--person", "B", "--columns", "date,status", "--out", "-")
+    assert [tuple(row.values()) for row in rows(done.out)] == [
+        ("2026-03-02", "PRESENT"),
+        ("2026-03-03", "ABSENT"),
+        ("2026-03-06", "HOLIDAY"),
+    ]
