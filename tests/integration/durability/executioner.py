@@ -12,6 +12,7 @@ from tests.integration.durability.file_layer import LOG_LOCKS, Step
 PHASES = ("start", "open", "punches", "checkpoint", "close", "end")
 STEPS = ("none", "create", "delete", "write", "truncate", "sync", "sync_folder", "lock", "unlock")
 PHASE, LOCKS, STEP, FILE, TORN = range(5)  # where on the page
+COUNTS = 16  # from here on, two bytes for each phase: how many steps were taken in it
 FILES = ("none", "database", "log", "journal")
 
 
@@ -46,7 +47,7 @@ class Page:
 
     def clear(self) -> None:
         """For the next child."""
-        self.bytes[: TORN + 1] = bytes(TORN + 1)
+        self.bytes[: COUNTS + 2 * len(PHASES)] = bytes(COUNTS + 2 * len(PHASES))
 
     def phase(self, name: str) -> None:
         """The child does something else now."""
@@ -55,6 +56,11 @@ class Page:
     def is_before(self, phase: str) -> bool:
         """Whether the child has not come to that phase yet."""
         return self.bytes[PHASE] < PHASES.index(phase)
+
+    def steps(self, phase: str) -> int:
+        """How many steps were taken in that phase."""
+        at = COUNTS + 2 * PHASES.index(phase)
+        return int.from_bytes(self.bytes[at : at + 2], "little")
 
     def place(self) -> Place:
         """What the page says."""
@@ -95,6 +101,8 @@ class Executioner:
             if self._count == self._death.step:
                 die()
             self._count += 1
+            at = COUNTS + 2 * self._phase
+            page[at : at + 2] = self._count.to_bytes(2, "little")
         page[STEP] = 0
 
 

@@ -1,8 +1,8 @@
 """A fork server that kills terminals: `python -m tests.integration.durability.kills FOLDER SEED KILLS [FAULT]` prints one JSON object.
 
 Forked children have everything imported, so a life costs milliseconds. A child opens the store, punches, checkpoints, closes, and writes the
-id of each announced punch to a pipe that the parent reads to its end after the kill. Half of the kills come from outside after a random delay,
-half hit one exact step of SQLite's work on the files. A chain of lives works on one folder, so that recovery from a kill is itself killed;
+id of each announced punch to a pipe that the parent reads to its end after the kill. Some kills come from outside after a random delay,
+the others hit one exact step of SQLite's work on the files. A chain of lives works on one folder, so that recovery from a kill is itself killed;
 after each kill the folder, or a copy of it, is audited.
 
 FAULT breaks the terminal on purpose, to show that the audit sees it: `announces_early` tells people before the commit, `writes_apart` writes
@@ -26,13 +26,18 @@ from typing import Any
 from blinkd.store.database import DATABASE_FILE
 from tests.integration.durability.audit import Violation, audit
 from tests.integration.durability.executioner import Death, Executioner, Page
-from tests.integration.durability.file_layer import FileLayer
-from tests.integration.durability.terminal import PERSON, Terminal, kept, opened
+from tests.integration.durability.file_layer import OK, FileLayer, Step
+from tests.integration.durability.terminal import Terminal, kept, opened
 from tests.unit.store.stores import old_database
 
-LIVES_OF_A_FOLDER = 12  # then the next begins, so that audits stay short
-SHORTEST_DELAY_S, LONGEST_DELAY_S = 10e-6, 0.05  # after the phase that is aimed at has begun; evenly by their logarithm
-STEPS_OF = {"open": 200, "punches": 150, "checkpoint": 30, "close": 30}  # about as many as a phase takes, so that most of them are hit
+LIVES_OF_A_FOLDER = {"new": 6, "old": 6, "grown": 12}  # then the next begins, so that audits stay short
+FIRST_LIVES = 3  # of a folder that is new or old: most are killed while they make or migrate the database
+EXACT = 0.6  # of the kills hit one exact step, the others come from outside
+SHORTEST_DELAY_S = 10e-6  # after the phase that is aimed at has begun; evenly by their logarithm up to about its length
+LONGEST_DELAY_S = {"open": 0.01, "punches": 0.02, "checkpoint": 0.002, "close": 0.002}
+AIMS = ("open", "punches", "punches", "punches", "checkpoint", "close")
+ON_A_COPY = 0.6  # of the audits, so that the next child finds what the kill has left
+GO_ON = 0.2  # of the audits punch once more
 PATIENCE_S = 20.0  # for the phase that is aimed at
 OLD_VERSIONS = (1, 2, 3, 4)  # those of the origin, with rows in their tables
 GROWN = 40  # punches in a folder that is not new
@@ -41,19 +46,19 @@ GROWN = 40  # punches in a folder that is not new
 class Life:
     """One child, from its fork to its death, and what its parent learns of it."""
 
-    def __init__(self, chance: random.Random, page: Page, fault: str) -> None:
+    def __init__(self, chance: random.Random, page: Page, layer: FileLayer, fault: str, aim: str, steps: int) -> None:
+        """Aim at a phase of its life, which is known to take about so many steps."""
         self._page = page
+        self._layer = layer
         self._fault = fault
-        self._punches = chance.choice((1, 3, 25))
+        self._aim = aim
+        self._punches = chance.choice((1, 4, 12))
         self._autocheckpoint = chance.choice((4, 20, 1000))  # pages of the log
         self._checkpoint = chance.choice(("PASSIVE", "FULL", "RESTART", "TRUNCATE"))
-        self._aim = chance.choice(("open", "open", "punches", "punches", "checkpoint", "close"))
-        self._exact = chance.random() < 0.5
-        step = int(STEPS_OF[self._aim] * chance.random())
+        self._exact = steps > 0 and chance.random() < EXACT
         how: Any = chance.choice(("before", "middle", "after"))
-        self._death = Death(step if self._exact else -1, self._aim, how, chance.random())
-        spread = LONGEST_DELAY_S / SHORTEST_DELAY_S
-        self._delay_s = SHORTEST_DELAY_S * spread ** chance.random()
+        self._death = Death(chance.randrange(steps) if self._exact else -1, aim, how, chance.random())
+        self._delay_s = SHORTEST_DELAY_S * (LONGEST_DELAY_S[aim] / SHORTEST_DELAY_S) ** chance.random()
 
     def run(self, folder: Path) -> tuple[list[str], bool]:
         """Live and die in the folder; returns the announced punches, and whether it was killed (or came to its own end)."""
@@ -79,7 +84,7 @@ class Life:
     def _live(self, folder: Path, pipe: int) -> None:
         code = 1
         try:
-            FileLayer(folder, Executioner(self._page, self._death))
+            self._layer.watcher = Executioner(self._page, self._death)
             self._page.phase("open")
             with opened(folder) as terminal:
                 terminal.pragma(f"wal_autocheckpoint = {self._autocheckpoint}")
@@ -96,6 +101,17 @@ class Life:
             if code:
                 sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
             os._exit(code)
+
+
+class Unsynced:
+    """A watcher for the parent: what it does itself need not reach the disk, and so is faster."""
+
+    def before(self, step: Step) -> int | None:
+        """A sync does nothing."""
+        return OK if step.kind == "sync" else None
+
+    def after(self, step: Step) -> None:
+        """Nothing."""
 
 
 class Apart:
@@ -137,6 +153,8 @@ class Killer:
         self._chance = random.Random(seed)
         self._fault = fault
         self._page = Page()
+        self._layer = FileLayer(folder, Unsynced())  # before the first child is forked, which finds it in place
+        self._steps: dict[tuple[str, bool, str], int] = {}  # that lives of that kind, first ones or later, took in a phase
         self.hit: collections.Counter[str] = collections.Counter()
 
     def kill(self, wanted: int) -> None:
@@ -163,7 +181,7 @@ class Killer:
         while True:
             number += 1
             folder = self._folder / str(number)
-            kind = self._chance.choice(("new", "old", "grown", "grown"))
+            kind = self._chance.choice(("new", "old", "grown"))
             if kind == "new":
                 yield kind, folder, ()
             elif kind == "grown":
@@ -179,15 +197,23 @@ class Killer:
         if kind == "grown":
             announced = list(audit(folder, [], GROWN).punches)
         doubtful = 0
-        for _ in range(LIVES_OF_A_FOLDER):
-            told, killed = Life(self._chance, self._page, self._fault).run(folder)
+        for number in range(LIVES_OF_A_FOLDER[kind]):
+            aim = self._chance.choice(AIMS)
+            if kind != "grown" and number < FIRST_LIVES and self._chance.random() < 0.7:
+                aim = "open"
+            of_its_kind = (kind, number == 0, aim)
+            life = Life(self._chance, self._page, self._layer, self._fault, aim, self._steps.get(of_its_kind, 0))
+            told, killed = life.run(folder)
+            self._steps[of_its_kind] = max(self._steps.get(of_its_kind, 0), self._page.steps(aim))
             announced += told
+            self.hit["lives"] += 1
             self.hit["announced"] += len(told)
-            if killed:
-                doubtful += 1
-                self._count(kind)
-            go_on = self._chance.random() < 0.3
-            if self._chance.random() < 0.6 and folder.exists():
+            if not killed:
+                continue
+            doubtful += 1
+            self._count(kind)
+            go_on = self._chance.random() < GO_ON
+            if self._chance.random() < ON_A_COPY and folder.exists():
                 with _copy(folder, self._folder / "copy") as copy:
                     audit(copy, announced, doubtful, before, go_on=go_on)
             else:
@@ -230,5 +256,4 @@ def main(folder: str, seed: str, kills: str, fault: str = "") -> None:
 
 
 if __name__ == "__main__":
-    assert PERSON
     main(*sys.argv[1:])

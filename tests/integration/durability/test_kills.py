@@ -11,7 +11,7 @@ HIT_AT_LEAST = {
     "in punches": 300,
     "in checkpoint": 100,
     "in close": 100,
-    "migrating": 50,
+    "migrating": 40,
     "holding the write lock": 300,
     "holding the checkpoint lock": 100,
     "holding the recover lock": 20,
