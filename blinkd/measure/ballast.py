@@ -15,6 +15,7 @@ from blinkd.store.people import SUBJECT_BITS
 
 MINUTE_US = 60 * 1_000_000
 A_DAY = 2  # punches a person
+LONG_AGO = timedelta(days=400)  # when everybody was enrolled
 
 
 def fill(store: Store, people: int, punches: int, now: datetime, zone: ZoneInfo, model_id: str, dimension: int) -> None:
@@ -30,7 +31,7 @@ def fill(store: Store, people: int, punches: int, now: datetime, zone: ZoneInfo,
         connection = store.connection()
         connection.executemany(
             "INSERT INTO people (id, name, status, enrolled_at, subject) VALUES (?, ?, 'ACTIVE', ?, ?)",
-            ((f"P-{number:05d}", f"Person {number:05d}", now.isoformat(), subject) for number, subject in enumerate(subjects)),
+            ((f"P-{number:05d}", f"Person {number:05d}", (now - LONG_AGO).isoformat(), subject) for number, subject in enumerate(subjects)),
         )
         connection.executemany(
             "INSERT INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "

@@ -131,17 +131,22 @@ def _uncertain(database: SqliteDatabase, table: Longs, first: int, last: int, ow
     ).fetchall()
     found += [(int(seq), int(who), int(us), False) for seq, who, us in impossible]
     answer = []
-    for seq, who, us, counted in sorted(found):
-        after, before = _neighbours(database, seq)
+    after = before = next_trusted = None
+    for number, (seq, who, us, counted) in enumerate(sorted(found)):
+        if number == 0 or (next_trusted is not None and seq > next_trusted):  # between two trusted ones all have the same neighbours
+            after, before, next_trusted = _neighbours(database, seq)
         if counted or ((after is None or after < last) and (before is None or before >= first)):
             low, high = (None if limit is None else moment_of(limit) for limit in (after, before))
             answer.append(Uncertain(seq, who, moment_of(us), low, high, counted))
     return answer
 
 
-def _neighbours(database: SqliteDatabase, seq: int) -> tuple[int | None, int | None]:
-    """The nearest trusted times before and after an entry, in microseconds; entries that another system recorded tell nothing."""
+def _neighbours(database: SqliteDatabase, seq: int) -> tuple[int | None, int | None, int | None]:
+    """The nearest trusted times before and after an entry, in microseconds, and the number of the latter.
+
+    Entries that another system recorded tell nothing.
+    """
     trusted = f"clock = 'synced' AND boot_id <> '{IMPORTED}'"
     before = database.execute_sql(f"SELECT us FROM punches WHERE seq < ? AND {trusted} ORDER BY seq DESC LIMIT 1", (seq,)).fetchone()
-    after = database.execute_sql(f"SELECT us FROM punches WHERE seq > ? AND {trusted} ORDER BY seq LIMIT 1", (seq,)).fetchone()
-    return None if before is None else int(before[0]), None if after is None else int(after[0])
+    after = database.execute_sql(f"SELECT us, seq FROM punches WHERE seq > ? AND {trusted} ORDER BY seq LIMIT 1", (seq,)).fetchone()
+    return (None if before is None else int(before[0]), *((None, None) if after is None else (int(after[0]), int(after[1]))))
