@@ -1,5 +1,6 @@
 """What report and export share: from the words of the command line to a counted report."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from blinkd.attendance.watermark import Watermark
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused, UnknownPerson
-from blinkd.store.database import Store
+from blinkd.settings import Settings
+from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.rosters import Known
 
 
@@ -30,6 +32,14 @@ def site_of(parts: Parts, store: Store) -> Site:
     """This terminal's site, with the shifts in force."""
     terminal = parts.settings.terminal
     return Site(terminal.id, terminal.others, parts.rota(store))
+
+
+def own(settings: Settings) -> bool:
+    """Whether the database is this user's, who then may keep what past days came to; anybody else's files would be in its owner's way."""
+    try:
+        return (settings.state_dir / DATABASE_FILE).stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def marks(store: Store, site: Site) -> dict[str, Watermark]:

@@ -16,7 +16,7 @@ from blinkd.attendance.report_json import trend
 from blinkd.attendance.sheet import table as sheet
 from blinkd.attendance.totals import NAMES, Totals
 from blinkd.attendance.watermark import runs
-from blinkd.cli.making import Made, chosen, counted, site_of
+from blinkd.cli.making import Made, chosen, counted, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
 from blinkd.daemon import Parts
@@ -100,7 +100,7 @@ def _report(
         period = period_of(kind, text, now.utc.astimezone(zone).date())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    with parts.open_store(read_only=True) as store:
+    with parts.open_store(read_only=not own(parts.settings)) as store:
         made = counted(site_of(parts, store), store, period, now, chosen(store, person, group))
     each = kind == "day" or person is not None
     if csv is not None:

@@ -1,6 +1,5 @@
 """The verb stats: figures for a dashboard."""
 
-import os
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,12 +13,11 @@ from blinkd.attendance.stats import MONTH, WEEK, Arrival, Today, Trend, busiest,
 from blinkd.attendance.totals import Totals
 from blinkd.attendance.trend import Figures
 from blinkd.attendance.watermark import listed
-from blinkd.cli.making import marks, site_of
+from blinkd.cli.making import marks, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
-from blinkd.settings import Settings
-from blinkd.store.database import DATABASE_FILE, Store
+from blinkd.store.database import Store
 from blinkd.store.rosters import Known
 
 BUSIEST = 5  # hours named in words
@@ -42,7 +40,7 @@ def stats(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """
     parts = Parts(context.obj)
     now = parts.clock.now()
-    with parts.open_store(read_only=not _own(parts.settings)) as store:
+    with parts.open_store(read_only=not own(parts.settings)) as store:
         site = site_of(parts, store)
         found = now_of(site, store, now)
         figures = Figures(store.book, store.rosters, store.day_totals, site.rota, now).of(
@@ -68,14 +66,6 @@ def now_of(site: Site, store: Store, now: Instant) -> Today:
     day = now.utc.astimezone(site.zone).date()
     roster = store.rosters.roster(first, day, site.zone)
     return today(store.book.stamps(since, until), roster, site, marks(store, site), now)
-
-
-def _own(settings: Settings) -> bool:
-    """Whether the database is this user's, who then may keep what past days came to; anybody else's files would be in its owner's way."""
-    try:
-        return (settings.state_dir / DATABASE_FILE).stat().st_uid == os.geteuid()
-    except OSError:
-        return False
 
 
 def _figures(totals: Totals, days: int = 1) -> dict[str, float]:
