@@ -123,20 +123,18 @@ def count(stamps: Stamps, rota: Rota, subjects: Longs, first: date, last: date, 
     place = np.searchsorted(everybody, stamps.subject)
     listed = np.zeros(len(everybody), bool)
     listed[np.searchsorted(everybody, subjects)] = True
-    order = np.lexsort((stamps.us, place))
+    order = _by_person(place, stamps.us, len(everybody))
     who, us, entering = place[order], stamps.us[order], stamps.entering[order]
     names = tuple(rota.shifts)
-    patterns = rota.patterns(everybody.tolist(), first, last)
+    patterns, assigned = rota.patterns(everybody.tolist(), first, last)
     belongs = np.zeros(len(everybody), np.int64)
-    for number, subjects_of in enumerate(patterns.values()):
-        belongs[np.searchsorted(everybody, np.array(subjects_of, np.int64))] = number
+    belongs[np.searchsorted(everybody, np.array(list(assigned), np.int64))] = list(assigned.values())
     of_pattern = belongs[who]
     parts: list[list[npt.NDArray[np.generic]]] = [[np.zeros(0, kind) for kind in KINDS]]
     for number, pattern in enumerate(patterns):
-        mine = np.flatnonzero(of_pattern == number)
-        people = np.flatnonzero(belongs == number)
-        work = _Pattern(rota, pattern, names, first, last, now_us)
-        parts += work.rows(who[mine], us[mine], entering[mine], people[listed[people]])
+        mine = np.flatnonzero(of_pattern == number) if assigned else slice(None)
+        people = np.flatnonzero((belongs == number) & listed)
+        parts += _Pattern(rota, pattern, names, first, last, now_us).rows(who[mine], us[mine], entering[mine], people)
     columns: list[Any] = [np.concatenate([part[field] for part in parts]).astype(kind) for field, kind in enumerate(KINDS)]
     columns[0] = everybody[columns[0].astype(np.int64)]
     order = np.lexsort((columns[2], columns[0], columns[1]))
@@ -326,6 +324,15 @@ def _running(flags: Flags, begins: Longs, of_group: Longs) -> Longs:
     seen = np.cumsum(flags)
     before = np.where(begins > 0, seen[begins - 1], 0)
     return np.asarray(seen - before[of_group], np.int64)
+
+
+def _by_person(place: Longs, us: Longs, people: int) -> Longs:
+    """The order by person, then by time."""
+    if np.any(us[1:] < us[:-1]):
+        return np.lexsort((us, place))
+    # in the order of time already: small numbers are sorted by their digits, several times as fast
+    small = place.astype(np.uint16) if people <= np.iinfo(np.uint16).max else place
+    return np.argsort(small, kind="stable")
 
 
 def _distinct(values: Longs) -> Longs:

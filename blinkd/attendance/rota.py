@@ -59,24 +59,22 @@ class Rota:
         own = self._assigned.get(subject)
         return self._everybody if own is None else tuple(sorted(own, key=lambda one: (one[0], one[1])))
 
-    def patterns(self, subjects: Iterable[int], first: date, last: date) -> dict[Pattern, list[int]]:
-        """People by what they work between two dates: those who differ only before or after are alike."""
-        found: dict[Pattern, list[int]] = {}
+    def patterns(self, subjects: Iterable[int], first: date, last: date) -> tuple[list[Pattern], dict[int, int]]:
+        """What people work between two dates, and by person which of it: those who differ only before or after are alike.
+
+        The first is what everybody works who is not in the second; they are mostly nearly all.
+        """
+        found: dict[Pattern, int] = {self._everybody: 0}
         early, late = first - 2 * DAY, last + 2 * DAY
-        unassigned = []  # mostly nearly everybody
-        for subject in subjects:
-            if (own := self._assigned.get(subject)) is None:
-                unassigned.append(subject)
-            else:
-                kept = [
-                    (name, max(begins, early), None if ends is None or ends > late else ends)
-                    for name, begins, ends in own
-                    if begins <= late and (ends is None or ends >= early)
-                ]
-                found.setdefault(tuple(sorted(kept, key=lambda one: (one[0], one[1]))), []).append(subject)
-        if unassigned:
-            found.setdefault(self._everybody, []).extend(unassigned)
-        return found
+        of: dict[int, int] = {}
+        for subject in self._assigned.keys() & set(subjects) if self._assigned else ():
+            kept = [
+                (name, max(begins, early), None if ends is None or ends > late else ends)
+                for name, begins, ends in self._assigned[subject]
+                if begins <= late and (ends is None or ends >= early)
+            ]
+            of[subject] = found.setdefault(tuple(sorted(kept, key=lambda one: (one[0], one[1]))), len(found))
+        return list(found), of
 
     def celebrated(self, pattern: Pattern, first: date, last: date) -> list[date]:
         """The holidays on which somebody of a pattern would have worked."""
