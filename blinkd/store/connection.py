@@ -1,6 +1,7 @@
 """Connections to the terminal's database: for writing, and for commands that only look."""
 
 import logging
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -11,12 +12,13 @@ import peewee
 
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
-from blinkd.store.faults import DATABASE_ERRORS, is_refused_place
+from blinkd.store.faults import DATABASE_ERRORS, PRIMARY_CODE, is_refused_place
 from blinkd.store.schema import migrate, newest_version, version_of
 
 SIDE_FILES = ("", "-wal", "-shm")
 JOURNALS = ("", "-wal", "-journal")  # what holds content; the -shm index is made anew
 IN_MEMORY = ":memory:"
+PAGE_NOT_READ = re.compile(r"error code=(?P<code>\d+)")  # integrity_check reports a failing read in words, as if it were damage
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +106,12 @@ def _sound_for_a_reader(path: Path, settings: StoreSettings) -> bool:
 
 
 def check(database: peewee.SqliteDatabase) -> None:
-    """Raise Damaged when the database contradicts itself."""
-    found = database.execute_sql("PRAGMA integrity_check(1)").fetchone()[0]
+    """Raise Damaged when the database contradicts itself, peewee's OperationalError when the disk could not read a page of it."""
+    found = " ".join(str(database.execute_sql("PRAGMA integrity_check(1)").fetchone()[0]).split())
+    if (unread := PAGE_NOT_READ.search(found)) and int(unread["code"]) & PRIMARY_CODE == sqlite3.SQLITE_IOERR:
+        raise peewee.OperationalError(f"the disk could not read it ({found})")
     if found != "ok":
-        raise Damaged(" ".join(str(found).split()))
+        raise Damaged(found)
     if foreign := database.execute_sql("PRAGMA foreign_key_check").fetchone():
         raise Damaged(f"a row of table {foreign[0]} refers to nothing")
 
