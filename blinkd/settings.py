@@ -26,6 +26,8 @@ ENV_CONFIG_FILE = "BLINKD_CONFIG"
 _TYPES_OF_TOML = frozenset({"int_type", "float_type", "bool_type"})  # pydantic's names of these mistakes
 _NOT_SETTINGS = {ENV_CONFIG_FILE, "BLINKD_CACHE_DIR"}
 
+SHORTEST_KEEPING_DAYS = 31
+
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -217,6 +219,21 @@ class AttendanceSettings(Section):
         return self
 
 
+class PrivacySettings(Section):
+    """How long what is kept, and what becomes of a deleted person's hours."""
+
+    deleted_hours: Literal["id", "pseudonym", "erase"] = "pseudonym"  # payroll may still need the hours, nobody needs to see whose they were
+    scan_log_days: int = Field(90, ge=0, le=36_500)  # 0: for ever; long enough to answer why somebody was not let in
+    punches_days: int = Field(0, ge=0, le=36_500)  # 0: for ever; how long hours must be kept is a matter of law
+
+    @field_validator("punches_days")
+    @classmethod
+    def _a_month_at_least(cls, value: int) -> int:
+        if 0 < value < SHORTEST_KEEPING_DAYS:
+            raise ValueError(f"is too short: a month is not yet paid then; set {SHORTEST_KEEPING_DAYS} or more, or 0 to keep punches for ever")
+        return value
+
+
 class StoreSettings(Section):
     """The database on the terminal."""
 
@@ -245,6 +262,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     session: SessionSettings = SessionSettings()
     attendance: AttendanceSettings = AttendanceSettings()
+    privacy: PrivacySettings = PrivacySettings()
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
 

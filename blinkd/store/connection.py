@@ -1,6 +1,7 @@
 """Connections to the terminal's database: for writing, and for commands that only look."""
 
 import logging
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -11,13 +12,14 @@ import peewee
 
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
-from blinkd.store.faults import DATABASE_ERRORS, is_refused_place
+from blinkd.store.faults import DATABASE_ERRORS, PRIMARY_CODE, is_refused_place
 from blinkd.store.schema import migrate, newest_version, version_of
 
 SIDE_FILES = ("", "-wal", "-shm")
 JOURNALS = ("", "-wal", "-journal")  # what holds content; the -shm index is made anew
 IN_MEMORY = ":memory:"
 WHOLE_CHECK_BYTES = 64 * 2**20  # checked with every index in well below a second
+PAGE_NOT_READ = re.compile(r"error code=(?P<code>\d+)")  # integrity_check reports a failing read in words, as if it were damage
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +107,7 @@ def _sound_for_a_reader(path: Path, settings: StoreSettings) -> bool:
 
 
 def check(database: peewee.SqliteDatabase) -> None:
-    """Raise Damaged when the database contradicts itself.
+    """Raise Damaged when the database contradicts itself, peewee's OperationalError when the disk could not read a page of it.
 
     A large one is not asked whether every index agrees with its table, which would take seconds: that is done daily (`check_wholly`).
     """
@@ -114,14 +116,16 @@ def check(database: peewee.SqliteDatabase) -> None:
 
 
 def check_wholly(database: peewee.SqliteDatabase) -> None:
-    """The same with every index, whatever it takes. Raises Damaged."""
+    """The same with every index, whatever it takes. Raises as `check`."""
     _ask(database, "integrity_check")
 
 
 def _ask(database: peewee.SqliteDatabase, pragma: str) -> None:
-    found = database.execute_sql(f"PRAGMA {pragma}(1)").fetchone()[0]
+    found = " ".join(str(database.execute_sql(f"PRAGMA {pragma}(1)").fetchone()[0]).split())
+    if (unread := PAGE_NOT_READ.search(found)) and int(unread["code"]) & PRIMARY_CODE == sqlite3.SQLITE_IOERR:
+        raise peewee.OperationalError(f"the disk could not read it ({found})")
     if found != "ok":
-        raise Damaged(" ".join(str(found).split()))
+        raise Damaged(found)
     if foreign := database.execute_sql("PRAGMA foreign_key_check").fetchone():
         raise Damaged(f"a row of table {foreign[0]} refers to nothing")
 

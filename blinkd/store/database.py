@@ -19,7 +19,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
-from blinkd.store.connection import SIDE_FILES, Damaged, open_for_reading, open_for_writing
+from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, open_for_reading, open_for_writing
 from blinkd.store.day_totals import DayTotals
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.links import HEAD_FILE, ChainWriter
@@ -34,6 +34,7 @@ from blinkd.store.watermarks import Watermarks
 
 DATABASE_FILE = "blinkd.db"
 REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
+READ_BYTES = 1 << 20  # at a time
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Store:
                 raise StoreError(
                     f"{path}: damaged ({damage}) while blinkd (process {holder}) works on it; restart the daemon, which sets it aside"
                 ) from None
+            _read_through(path)
             aside = _set_aside(path)
             log.error("%s: damaged (%s); set aside as %s and a new database begun; restore a backup if there is one", path, damage, aside)
             return cls._open(path, state_dir, settings)
@@ -227,6 +229,32 @@ def _repairing(state_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _read_through(path: Path) -> None:
+    """Raise StoreError when the disk cannot read the files: SQLite calls some of these errors damage too (SQLITE_IOERR_CORRUPTFS)."""
+    for suffix in JOURNALS:
+        part = path.with_name(path.name + suffix)
+        try:
+            descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _unreadable(part, error) from None
+        try:
+            offset = 0
+            while taken := len(os.pread(descriptor, READ_BYTES, offset)):
+                offset += taken
+        except OSError as error:
+            raise _unreadable(part, error) from None
+        finally:
+            os.close(descriptor)
+
+
+def _unreadable(part: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{part}: the disk cannot read it ({error.strerror}); nothing was changed: copy {part.parent} to a sound disk, or restore a backup"
+    )
 
 
 def _set_aside(path: Path) -> Path:

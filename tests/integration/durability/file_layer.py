@@ -54,12 +54,20 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One system call. count: bytes to write or read; flags: of an open; fd: -1 for calls by name."""
+    """One system call. count, offset: bytes to write or read, and where (-1: where the file stands); flags: of an open; fd: -1 for calls
+    by name.
+    """
 
     name: Literal["open", "unlink", "write", "read", "truncate"]
     fd: int
     count: int = 0
+    offset: int = -1
     flags: int = 0
+
+    @property
+    def path(self) -> str:
+        """Of the open file."""
+        return str(Path(f"/proc/self/fd/{self.fd}").readlink())
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +242,7 @@ class FileLayer:
             if code := self._cut_short.pop(fd, 0):
                 ctypes.set_errno(code)
                 return -1
-            failure = self._ask(Call(name, fd, count))
+            failure = self._ask(Call(name, fd, count, *offset))
             if failure is None:
                 return int(native(fd, buffer, count, *offset))
             if 0 < failure.moved < count:

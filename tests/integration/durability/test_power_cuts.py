@@ -8,7 +8,7 @@ from tests.integration.durability.disk import LOSSES, SECTOR, Disk
 from tests.integration.durability.file_layer import Step
 from tests.integration.durability.processes import run_all
 
-CUTS = 2_400  # in each of two processes, at every step of what was recorded
+CUTS = 2_000  # in each of two processes, at every step of what was recorded
 
 
 @pytest.mark.slow
