@@ -47,8 +47,10 @@ def check(found: Kept, announced: Sequence[str], doubtful: int, before: Sequence
         raise Violation("punches are not in the order of their announcement")
     if len(held - known) > doubtful:
         raise Violation(f"{len(held - known)} punches that nobody was told of, where {doubtful} can be")
-    if list(found.seqs) != list(range(1, len(found.seqs) + 1)):
+    if list(found.seqs) != list(range(len(found.seqs))):
         raise Violation(f"the sequence has a gap: {found.seqs}")
+    if found.fault is not None:
+        raise Violation(f"the book is not whole: {found.fault}")
     if found.accepted != punches:
         raise Violation("punches and scan log differ")
     if found.jobs != punches:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from blinkd.attendance.clerk import Clerk
+from blinkd.attendance.proof import in_order, prove
 from blinkd.attendance.punch import Punch
 from blinkd.clock import SystemClock
-from blinkd.settings import AttendanceSettings, StoreSettings, TerminalSettings
+from blinkd.settings import AttendanceSettings, StoreSettings
 from blinkd.store.database import DATABASE_FILE, Store
+from tests.unit.store.stores import clerk_of
 
 PERSON = "E-1"
 
@@ -41,7 +43,8 @@ def opened(folder: Path) -> Iterator[Terminal]:
     with Store.open(folder, StoreSettings()) as store:
         if store.people.find(PERSON) is None:
             store.people.enrol(PERSON, "Ann", [])
-        yield Terminal(store, Clerk(store.book, AttendanceSettings(min_interval_s=0), TerminalSettings(), SystemClock()))
+        store.book.begin()  # as the daemon does, so that what an older version recorded is in the chain
+        yield Terminal(store, clerk_of(store, SystemClock(), AttendanceSettings(min_interval_s=0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Kept:
     """What a store holds, each in the order of its numbers."""
 
     punches: tuple[str, ...]
-    seqs: tuple[int, ...]
+    seqs: tuple[int, ...]  # of every entry in the chain
+    fault: tuple[int, str] | None  # the first entry that the proof of the book calls bad
     accepted: tuple[str, ...]  # punch ids that the scan log names
     jobs: tuple[str, ...]  # punch ids that wait for the relay
     people: frozenset[str]
@@ -59,11 +63,16 @@ def kept(terminal: Terminal) -> Kept:
     """Read everything that a punch has written."""
     book = terminal.store.book
     punches = list(book.punches())
+    entries, strays = book.audit()
+    chain = list(in_order(entries, strays))
     return Kept(
         punches=tuple(punch.id for punch in punches),
-        seqs=tuple(punch.seq for punch in punches),
-        accepted=tuple(scan["details"]["punch"] for scan in book.scans() if scan["outcome"] == "accepted" and "punch" in scan["details"]),
-        jobs=tuple(record for _, kind, record in book.pending(10**9) if kind == "punch"),
+        seqs=tuple(entry.seq for entry in chain),
+        fault=prove(chain, [], None).first_bad,
+        accepted=tuple(
+            scan["details"]["punch"] for scan in terminal.store.scans.read() if scan["outcome"] == "accepted" and "punch" in scan["details"]
+        ),
+        jobs=tuple(record for _, kind, record in terminal.store.outbox.pending(10**9) if kind == "punch"),
         people=frozenset(person.id for person in terminal.store.people.all()),
     )
 
