@@ -238,12 +238,26 @@ def _set_aside(path: Path) -> Path:
     while any(aside.with_name(aside.name + suffix).exists() for suffix in SIDE_FILES):
         number += 1
         aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    companions = [path.with_name(path.name + suffix) for suffix in SIDE_FILES if suffix and path.with_name(path.name + suffix).exists()]
     try:
-        # the database first: SQLite throws away a log that it finds beside an empty database, so a crash in between does no harm
-        for suffix in SIDE_FILES:
-            old = path.with_name(path.name + suffix)
-            if old.exists():
-                old.rename(aside.with_name(aside.name + suffix))
+        # The companions get their new names while they keep the old ones: a crash after the database has moved leaves them beside an empty
+        # one, where SQLite throws a log away, and a crash before leaves everything for the next attempt.
+        for old in companions:
+            aside.with_name(aside.name + old.name.removeprefix(path.name)).hardlink_to(old)
+        _sync_folder(path.parent)
+        path.rename(aside)
+        for old in companions:
+            old.unlink()
+        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: damaged, and cannot be set aside: {error.strerror}; check the owner of {path.parent}") from None
     return aside
+
+
+def _sync_folder(folder: Path) -> None:
+    """Names given and taken away so far are on the disk when this returns. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -51,7 +51,9 @@ def explain(path: Path, error: BaseException) -> str:
             return f"{path}: refused by the schema ({error}); nothing was recorded"
         case sqlite3.SQLITE_IOERR:
             # SQLite tells an EROFS of a disk that was writable before from an EIO no more than we can
-            return f"{path}: the disk fails, is full or has become read-only ({error}); nothing was recorded: check disk, mount and free space"
+            return (
+                f"{path}: the disk fails, is full or has become read-only ({error}); nothing was recorded: check disk, mount and free space"
+            )
         case _:
             return f"{path}: {error}; nothing was recorded: check the disk"
 
