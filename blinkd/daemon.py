@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import random
 import shutil
@@ -24,7 +25,7 @@ from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.capture.motion import MotionGate
 from blinkd.clock import Clock, SystemClock
-from blinkd.errors import ConfigError, KeyMissing, StoreError
+from blinkd.errors import BlinkdError, ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Matcher
@@ -43,6 +44,7 @@ from blinkd.session.terminal import Terminal
 from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store, make_folder
 from blinkd.store.lock import StateLock
+from blinkd.upkeep import due, keep_up
 from blinkd.vision.analysis import FaceAnalyser
 from blinkd.vision.embedder import Embedder, open_embedder
 from blinkd.vision.face import Embedding
@@ -57,6 +59,8 @@ FOLLOW_S = 1.0  # between looks whether a command has changed the people
 REPLAY_SEED = 42  # of the challenges in a replay, which decides the same each time
 ONLY_SHIFT = "day"  # name of the shift that the settings describe
 ONLY_SHIFT_BEFORE_MIN, ONLY_SHIFT_AFTER_MIN = 240, 360  # its windows: who works one shift a day comes and goes when it suits
+UPKEEP_RETRY_S = 3600.0  # after an upkeep that failed
+UPKEEP_WAIT_S = 2.0  # for one that runs when the daemon is told to stop; it leaves off between two portions
 FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
 
 
@@ -216,9 +220,9 @@ class Parts:
         """The gate through which templates come in."""
         return Enroller(self.analyser, self.reader, self.embedders, self.settings.vision, self.bands)
 
-    def open_store(self, *, read_only: bool = False) -> Store:
+    def open_store(self, *, read_only: bool = False, repair: bool = True) -> Store:
         """The database of the state folder; use it as a context manager."""
-        return Store.open(self.settings.state_dir, self.settings.store, read_only=read_only)
+        return Store.open(self.settings.state_dir, self.settings.store, read_only=read_only, repair=repair)
 
     def gallery(self, store: Store) -> Gallery:
         """Every template that the embedder in force has made; those of other models are left out, for spaces never mix."""
@@ -274,6 +278,8 @@ class Daemon:
         self._settings = settings
         self._parts = Parts(settings, gallery=True)
         self._trouble = ""  # the store's last complaint
+        self._upkeep: threading.Thread | None = None
+        self._upkeep_tried = -math.inf  # monotonic seconds
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises StateBusy, StoreError, ModelError or ConfigError when it cannot begin."""
@@ -291,7 +297,9 @@ class Daemon:
             capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
             with contextlib.closing(capture):
                 capture.start()
-                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, timekeeper))
+                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, timekeeper, stop))
+            if self._upkeep is not None:
+                self._upkeep.join(UPKEEP_WAIT_S)
             log.info("stopped")
 
     def _loop(
@@ -324,12 +332,29 @@ class Daemon:
         else:
             self._trouble = ""
 
-    def _follow(self, store: Store, gallery: Gallery, timekeeper: Timekeeper) -> None:
+    def _follow(self, store: Store, gallery: Gallery, timekeeper: Timekeeper, stop: threading.Event) -> None:
         """Take over what has changed: the clock has become right, or commands have enrolled or deleted people while the daemon works."""
         timekeeper.look()
         if store.changed_elsewhere():
             gallery.replace(self._parts.templates(store))
             log.info("people changed: %d templates", len(gallery))
+        if time.monotonic() - self._upkeep_tried >= UPKEEP_RETRY_S and due(store, self._parts.clock.now().utc):
+            self._upkeep_tried = time.monotonic()
+            self._upkeep = threading.Thread(target=self._keep_up, args=(stop,), name="upkeep", daemon=True)
+            self._upkeep.start()
+
+    def _keep_up(self, stop: threading.Event) -> None:
+        """In a thread and by a connection of its own, so that no frame waits for it."""
+        parts = self._parts
+        try:
+            with parts.open_store(repair=False) as store:
+                done = keep_up(store, self._settings.privacy, parts.clock.now(), parts.rota(store), lambda: not stop.is_set())
+        except BlinkdError as error:
+            log.error("upkeep: %s", error)
+        else:
+            log.info(
+                "upkeep: erased %d scans and %d punches; %s", done.scans, done.punches, "; ".join(done.notes) or "the database is sound"
+            )
 
     def _report(self, events: list[Event]) -> None:
         for event in events:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,10 @@ from blinkd.daemon import Parts
 from blinkd.errors import BlinkdError, CameraLost
 from blinkd.identity.thresholds import Rate
 from blinkd.settings import Settings
+from blinkd.store.database import DATABASE_FILE
+from blinkd.upkeep import last_run
+
+UPKEEP_LATE = timedelta(days=3)
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -36,6 +41,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("embedder", lambda: _embedder(parts)),
         ("threshold", lambda: _threshold(parts)),
         ("camera", lambda: _camera(settings)),
+        ("upkeep", lambda: _upkeep(parts)),
         ("clock", lambda: _clock(parts.clock)),
     )
     for name, look in looks:
@@ -56,7 +62,7 @@ def _state(settings: Settings) -> Check:
 
 
 def _store(parts: Parts) -> Check:
-    if not (parts.settings.state_dir / "blinkd.db").exists():
+    if not (parts.settings.state_dir / DATABASE_FILE).exists():
         return Check("store", "warn", "no database yet", "enrol somebody, or start the daemon")
     with parts.open_store(read_only=True) as store:
         parts.gallery(store)  # every template opens
@@ -65,6 +71,19 @@ def _store(parts: Parts) -> Check:
         detail = f"{people} people, of whom {lacking} have no template of {parts.model_id}, the model in force"
         return Check("store", "warn", detail, "enrol them again: blinkd people list says whom")
     return Check("store", "ok", f"integrity checked, {people} people", "")
+
+
+def _upkeep(parts: Parts) -> Check:
+    if not (parts.settings.state_dir / DATABASE_FILE).exists():
+        return Check("upkeep", "ok", "nothing to keep up yet", "")
+    with parts.open_store(read_only=True) as store:
+        last, begun = last_run(store), store.book.head() is not None
+    fix = "run blinkd upkeep, or let the daemon run, which does it once a day"
+    if last is None:
+        return Check("upkeep", "warn", "has never run", fix) if begun else Check("upkeep", "ok", "nothing to keep up yet", "")
+    detail = f"last run {last:%Y-%m-%d %H:%M} UTC"
+    late = not timedelta(0) <= parts.clock.now().utc - last <= UPKEEP_LATE
+    return Check("upkeep", "warn", detail, fix) if late else Check("upkeep", "ok", detail, "")
 
 
 def _models(parts: Parts) -> Check:
@@ -91,7 +110,7 @@ def _embedder(parts: Parts) -> Check:
 def _threshold(parts: Parts) -> Check:
     """The threshold in force for what is enrolled, and what it stands for."""
     templates = 0
-    if (parts.settings.state_dir / "blinkd.db").exists():
+    if (parts.settings.state_dir / DATABASE_FILE).exists():
         with parts.open_store(read_only=True) as store:
             templates = len(parts.gallery(store))
     point = parts.threshold_rule.at(templates)

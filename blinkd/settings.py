@@ -222,7 +222,9 @@ class AttendanceSettings(Section):
 class PrivacySettings(Section):
     """How long what is kept, and what becomes of a deleted person's hours."""
 
-    deleted_hours: Literal["id", "pseudonym", "erase"] = "pseudonym"  # payroll may still need the hours, nobody needs to see whose they were
+    deleted_hours: Literal["id", "pseudonym", "erase"] = (
+        "pseudonym"  # payroll may still need the hours, nobody needs to see whose they were
+    )
     scan_log_days: int = Field(90, ge=0, le=36_500)  # 0: for ever; long enough to answer why somebody was not let in
     punches_days: int = Field(0, ge=0, le=36_500)  # 0: for ever; how long hours must be kept is a matter of law
 
@@ -230,7 +232,9 @@ class PrivacySettings(Section):
     @classmethod
     def _a_month_at_least(cls, value: int) -> int:
         if 0 < value < SHORTEST_KEEPING_DAYS:
-            raise ValueError(f"is too short: a month is not yet paid then; set {SHORTEST_KEEPING_DAYS} or more, or 0 to keep punches for ever")
+            raise ValueError(
+                f"is too short: a month is not yet paid then; set {SHORTEST_KEEPING_DAYS} or more, or 0 to keep punches for ever"
+            )
         return value
 
 

@@ -1,7 +1,7 @@
 """The verbs log …: the punches, the proof that nobody changed them, and corrections beside them."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,20 +10,18 @@ import typer
 from rich.table import Table
 
 from blinkd.attendance.imports import read_rows, take_in
-from blinkd.attendance.ledger import Ledger, Standing
 from blinkd.attendance.proof import Anchor, Proof, in_order, prove
-from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState
+from blinkd.attendance.punch import Direction
 from blinkd.attendance.supervisor import Supervisor
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.clock import moment_of
 from blinkd.crypto.keyfile import KEY_BYTES
 from blinkd.crypto.signing import Signer
 from blinkd.daemon import Parts
 from blinkd.errors import KeyMissing, StoreError
 from blinkd.settings import Settings
 from blinkd.store.anchors import FORM, head_file, journal
-from blinkd.store.book import BookRepository
+from blinkd.store.transcript import transcript
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -32,7 +30,6 @@ HASH_BYTES = 32
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides this; it stays in the book.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it stays in the book.")]
 Seq = Annotated[int, typer.Argument(metavar="SEQ", help="Number of the punch, as blinkd log shows it.")]
-Added = tuple[int, int, str, datetime, Direction]  # number, subject, id, time, direction
 
 
 @app.callback()
@@ -56,7 +53,7 @@ def log(
     with Parts(settings).open_store(read_only=True) as store:
         names = {known.id: known.name for known in store.people.all()}
         count = 0
-        for line in _lines(store.book, start, end, person, settings.terminal.id):
+        for line in transcript(store.book, settings.terminal.id, start, end, person):
             count += 1
             line["name"] = names.get(line["person_id"])
             if as_json:
@@ -76,96 +73,6 @@ def log(
             )
     if not as_json:
         console().print(table if count else "no punches", markup=False)  # a name may hold square brackets
-
-
-def _lines(
-    book: BookRepository, since: datetime | None, until: datetime | None, person: str | None, terminal: str
-) -> Iterator[dict[str, Any]]:
-    """What was recorded and what supervisors added, by number."""
-    ledger = book.ledger()
-    subjects = None if person is None else set(book.subjects_of(person))
-    added = [one for one in _added(book, subjects) if _within(one[3], since, until)]
-    for punch in book.punches(since, until, person):
-        while added and added[0][0] < punch.seq:
-            yield _added_line(added.pop(0), ledger, book, terminal)
-        standing = ledger.standing(punch)
-        if _within(standing.utc, since, until) or (standing.certainty == "uncertain" and not standing.plausible):
-            yield _punch_line(punch, standing)
-    for one in added:
-        yield _added_line(one, ledger, book, terminal)
-
-
-def _within(when: datetime, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or when >= since) and (until is None or when < until)
-
-
-def _punch_line(punch: Punch, standing: Standing) -> dict[str, Any]:
-    """The members of the design; those after `terminal` are ours."""
-    return {
-        "id": punch.id,
-        "seq": punch.seq,
-        "person_id": punch.person_id,
-        "name": None,
-        "timestamp": standing.utc.isoformat(),
-        "status": str(standing.status),
-        "punctuality": str(punch.punctuality),
-        "clock": punch.clock,
-        "sync": str(punch.sync),
-        "terminal": punch.terminal,
-        "minutes": punch.minutes,
-        "shift": punch.shift,
-        "certainty": standing.certainty,
-        "state": standing.state,
-        "recorded": {"timestamp": punch.utc.isoformat(), "status": str(punch.status)},
-        "corrections": _trail(standing),
-    }
-
-
-def _added(book: BookRepository, subjects: set[int] | None) -> list[Added]:
-    return [
-        (seq, content["subject"], content["id"], moment_of(content["us"]), Direction(content["status"]))
-        for seq, content, _ in book.entries("correction")
-        if content["what"] == "add" and (subjects is None or content["subject"] in subjects)
-    ]
-
-
-def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str) -> dict[str, Any]:
-    """What a supervisor added, in the form of a punch."""
-    seq, subject, id_, utc, status = one
-    # never judged by a shift at the door, so it stands as on time; reports judge it
-    blank = Punch(
-        id_,
-        seq,
-        subject,
-        book.id_of(subject),
-        utc,
-        0.0,
-        "",
-        "synced",
-        status,
-        Punctuality.ON_TIME,
-        0,
-        None,
-        terminal,
-        0.0,
-        SyncState.PENDING,
-    )
-    return _punch_line(blank, ledger.standing(blank)) | {"recorded": None, "sync": str(book.sync_of(seq))}
-
-
-def _trail(standing: Standing) -> list[dict[str, Any]]:
-    return [
-        {
-            "seq": one.seq,
-            "what": one.what,
-            "timestamp": None if one.us is None else moment_of(one.us).isoformat(),
-            "status": None if one.status is None else str(one.status),
-            "by": one.by,
-            "at": one.at.isoformat(),
-            "why": one.why,
-        }
-        for one in standing.trail
-    ]
 
 
 def _remarks(line: dict[str, Any]) -> list[str]:

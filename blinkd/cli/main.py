@@ -8,7 +8,23 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli import checks, enrol, evaluate, export, log, models, people, recognise, replay, report, run, shifts, stats, watermark
+from blinkd.cli import (
+    checks,
+    enrol,
+    evaluate,
+    export,
+    log,
+    models,
+    people,
+    recognise,
+    replay,
+    report,
+    run,
+    shifts,
+    stats,
+    upkeep,
+    watermark,
+)
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
 
@@ -28,7 +44,7 @@ app.add_typer(shifts.app, name="shifts", help="Shifts: list, show, assign, end, 
 app.add_typer(log.app, name="log", help="The punches, newest last; verify, void, uphold, amend, add, disown, import.")
 app.add_typer(report.app, name="report", help="Who was there, and how long: day, week, month.")
 app.add_typer(watermark.app, name="watermark", help="How far the site's terminals have reported, which makes days final: list, set.")
-for module in (run, replay, enrol, recognise, export, stats, checks):
+for module in (run, replay, enrol, recognise, export, stats, upkeep, checks):
     module.register(app)
 
 

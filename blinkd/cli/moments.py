@@ -1,6 +1,6 @@
-"""Times on the command line."""
+"""Times and dates on the command line."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import typer
 
@@ -13,3 +13,11 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; write it like {FORMS}") from None
+
+
+def day(text: str) -> date:
+    """Parse a date. Wrong usage ends with exit code 2."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; write it like 2026-03-01") from None

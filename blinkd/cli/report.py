@@ -100,7 +100,7 @@ def _report(
         period = period_of(kind, text, now.utc.astimezone(zone).date())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    with parts.open_store(read_only=not own(parts.settings)) as store:
+    with parts.open_store(read_only=not own(parts.settings), repair=False) as store:
         made = counted(site_of(parts, store), store, period, now, chosen(store, person, group))
     each = kind == "day" or person is not None
     if csv is not None:

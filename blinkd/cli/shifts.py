@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from blinkd.attendance.assignments import Assigned, Planner
+from blinkd.cli.moments import day
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
 from blinkd.store.database import Store
@@ -15,14 +16,6 @@ from blinkd.store.database import Store
 app = typer.Typer(no_args_is_help=True)
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-def day(text: str) -> date:
-    """Parse a date. Wrong usage ends with exit code 2."""
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; write it like 2026-03-01") from None
 
 
 PersonId = Annotated[str, typer.Argument(metavar="PERSON", help="The person's id.")]

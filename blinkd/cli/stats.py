@@ -40,7 +40,7 @@ def stats(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """
     parts = Parts(context.obj)
     now = parts.clock.now()
-    with parts.open_store(read_only=not own(parts.settings)) as store:
+    with parts.open_store(read_only=not own(parts.settings), repair=False) as store:
         site = site_of(parts, store)
         found = now_of(site, store, now)
         figures = Figures(store.book, store.rosters, store.day_totals, site.rota, now).of(

@@ -15,18 +15,21 @@ import peewee
 
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher, template_key
+from blinkd.crypto.keyfile import sync_folder
 from blinkd.crypto.signing import Signer
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
-from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, open_for_reading, open_for_writing
+from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly, open_for_reading, open_for_writing
 from blinkd.store.day_totals import DayTotals
+from blinkd.store.erasure import Erasure
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.retention import Retention
 from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
 from blinkd.store.tables import tables
@@ -35,6 +38,7 @@ from blinkd.store.watermarks import Watermarks
 DATABASE_FILE = "blinkd.db"
 REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
 READ_BYTES = 1 << 20  # at a time
+REMEDY = "the daemon, or any command that writes, sets it aside and begins a new one; restore a backup to keep what it held"
 
 log = logging.getLogger(__name__)
 
@@ -55,22 +59,28 @@ class Store:
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
         self.outbox = Outbox(database, bound, self.transaction, self.reading)
         self.scans = ScanLog(database, bound, self.transaction, self.reading)
-        self._links = ChainWriter(database, bound, lambda create: Signer.load(state_dir, create=create), state_dir)
+
+        def signer(create: bool) -> Signer:
+            return Signer.load(state_dir, create=create)
+
+        self._links = ChainWriter(database, bound, signer, state_dir)
         self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading)
+        self.erasure = Erasure(database, self.people, self.book, signer, self.transaction)
+        self.retention = Retention(database, self.book, self.scans, self.reading, self._forget)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
         self.rosters = Rosters(database, self.reading)
         self.watermarks = Watermarks(database, self.transaction, self.reading)
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 
     @classmethod
-    def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False) -> "Store":
+    def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False, repair: bool = True) -> "Store":
         """Open the database of a state folder, making both when they are missing.
 
         A database that is not sound is set aside under another name and a new one begun, so that the door's log goes on. Raises
         StoreError for a newer schema, a folder or disk that cannot be written, a file that is locked for longer than the settings
         allow, and damage under a running daemon. A transient error never counts as corruption.
 
-        With `read_only` nothing is made or changed: a missing database looks empty, an older schema and a folder that may not be
+        Without `repair` a damaged database is left where it is and StoreError raised. With `read_only` nothing is made or changed: a missing database looks empty, an older schema and a folder that may not be
         written are read through a copy in memory, and a damaged database is left where it is and StoreError raised.
         """
         path = state_dir / DATABASE_FILE
@@ -79,7 +89,9 @@ class Store:
         make_folder(state_dir)
         try:
             return cls._open(path, state_dir, settings)
-        except Damaged:
+        except Damaged as damage:
+            if not repair:
+                raise StoreError(f"{path}: damaged ({damage}); {REMEDY}") from None
             with _repairing(state_dir):
                 return cls._repair(path, state_dir, settings)
 
@@ -123,13 +135,12 @@ class Store:
 
     @classmethod
     def _open_read_only(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
-        remedy = "the daemon, or any command that writes, sets it aside and begins a new one; restore a backup to keep what it held"
         try:
             return cls(open_for_reading(path, settings), path, state_dir, read_only=True)
         except Damaged as damage:
-            raise StoreError(f"{path}: damaged ({damage}); {remedy}") from None
+            raise StoreError(f"{path}: damaged ({damage}); {REMEDY}") from None
         except DATABASE_ERRORS as error:
-            raise StoreError(f"{path}: damaged ({error}); {remedy}" if is_damage(error) else explain(path, error)) from None
+            raise StoreError(f"{path}: damaged ({error}); {REMEDY}" if is_damage(error) else explain(path, error)) from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -165,6 +176,15 @@ class Store:
             version = int(self._database.execute_sql("PRAGMA data_version").fetchone()[0])
         before, self._data_version = self._data_version, version
         return before is not None and before != version
+
+    def examine(self) -> None:
+        """Check the whole database, every index too, which takes seconds for a large one. Raises StoreError when it is damaged."""
+        with self.reading():
+            try:
+                check_wholly(self._database)
+            except Damaged as damage:
+                raise StoreError(f"{self.path}: damaged ({damage}); {REMEDY}") from None
+            self._database.execute_sql("PRAGMA optimize")
 
     def connection(self) -> sqlite3.Connection:
         """SQLite's own, for what must write very many rows at once; within a transaction."""
@@ -264,15 +284,20 @@ def _set_aside(path: Path) -> Path:
     while any(aside.with_name(aside.name + suffix).exists() for suffix in SIDE_FILES):
         number += 1
         aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    companions = [path.with_name(path.name + suffix) for suffix in SIDE_FILES if suffix and path.with_name(path.name + suffix).exists()]
     try:
-        # the database first: SQLite throws away a log that it finds beside an empty database, so a crash in between does no harm
-        for suffix in SIDE_FILES:
-            old = path.with_name(path.name + suffix)
-            if old.exists():
-                old.rename(aside.with_name(aside.name + suffix))
+        # The companions get their new names while they keep the old ones: a crash after the database has moved leaves them beside an empty
+        # one, where SQLite throws a log away, and a crash before leaves everything for the next attempt.
+        for old in companions:
+            aside.with_name(aside.name + old.name.removeprefix(path.name)).hardlink_to(old)
+        sync_folder(path.parent)
+        path.rename(aside)
+        for old in companions:
+            old.unlink()
         head = path.with_name(HEAD_FILE)
         if head.exists():
             head.rename(aside.with_name(f"{aside.name}-head"))  # it tells of that book's length
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: damaged, and cannot be set aside: {error.strerror}; check the owner of {path.parent}") from None
     return aside

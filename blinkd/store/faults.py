@@ -50,7 +50,10 @@ def explain(path: Path, error: BaseException) -> str:
         case sqlite3.SQLITE_CONSTRAINT:
             return f"{path}: refused by the schema ({error}); nothing was recorded"
         case sqlite3.SQLITE_IOERR:
-            return f"{path}: the disk fails or is full ({error}); nothing was recorded: check the disk and its free space"
+            # SQLite tells an EROFS of a disk that was writable before from an EIO no more than we can
+            return (
+                f"{path}: the disk fails, is full or has become read-only ({error}); nothing was recorded: check disk, mount and free space"
+            )
         case _:
             return f"{path}: {error}; nothing was recorded: check the disk"
 

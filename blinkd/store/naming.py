@@ -8,6 +8,7 @@ from blinkd.errors import EnrolmentRefused
 ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LONGEST_NAME = 200  # characters
 LONGEST_LABEL = 40  # a word or two, as "glasses"
+LONGEST_GROUP = 60  # a department, a site
 LONGEST_CONSENT = 500  # a sentence or two: how it was given, and where it is filed
 JOINERS = "\u200c\u200d"  # Persian and the scripts of India spell with them, and emoji of several people are joined by the second
 
@@ -30,6 +31,11 @@ def clean_name(name: str) -> str:
 def clean_label(label: str) -> str:
     """The same for a label; an empty one stays empty. Raises EnrolmentRefused(bad_label)."""
     return _clean(label, "label", LONGEST_LABEL) if label.strip() else ""
+
+
+def clean_group(group: str) -> str:
+    """The same for a group's name. Raises EnrolmentRefused(bad_group)."""
+    return _clean(group, "group", LONGEST_GROUP)
 
 
 def clean_consent(consent: str) -> str:

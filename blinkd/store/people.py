@@ -5,18 +5,19 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from peewee import IntegrityError, fn
 
 from blinkd.attendance.punch import PersonStatus
+from blinkd.attendance.supervisor import EARLIEST, LATEST
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard
-from blinkd.store.naming import check_id, clean_consent, clean_name
+from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
 
 NO_GROUNDS = Grounds()
@@ -26,7 +27,7 @@ SUBJECT_BITS = 53  # of a pseudonym: every reader of JSON keeps such a number ex
 @dataclass(frozen=True, slots=True)
 class Person:
     """subject: the pseudonym under which the book knows them; enrolled_at: aware UTC; templates: of how many moments, whichever models
-    made them.
+    made them; valid_from, valid_until: local dates, both included, None without limit.
     """  # fmt: skip
 
     id: str
@@ -35,6 +36,9 @@ class Person:
     status: PersonStatus
     enrolled_at: datetime
     templates: int
+    valid_from: date | None = None
+    valid_until: date | None = None
+    groups: tuple[str, ...] = ()
 
 
 class PeopleRepository:
@@ -135,14 +139,61 @@ class PeopleRepository:
             self._tables.people.update(status=status.value).where(self._tables.people.id == person_id).execute()
         return self.get(person_id)
 
-    def delete(self, person_id: str) -> int:
-        """Erase name, templates and records of enrolment (SQLite overwrites the freed pages); punches stay. Returns Person.templates."""
+    def change(
+        self,
+        person_id: str,
+        *,
+        name: str | None = None,
+        valid: tuple[date | None, date | None] | None = None,
+        join: Sequence[str] = (),
+        leave: Sequence[str] = (),
+    ) -> Person:
+        """Change what is given: the name, the dates of validity (both at once), groups to join and to leave.
+
+        Raises UnknownPerson, EnrolmentRefused: bad_name, bad_group, bad_dates.
+        """
+        people, members = self._tables.people, self._tables.memberships
+        changes: dict[str, Any] = {} if name is None else {"name": clean_name(name)}
+        if valid is not None:
+            _check_dates(*valid)
+            changes |= {
+                key: None if day is None else day.isoformat() for key, day in zip(("valid_from", "valid_until"), valid, strict=True)
+            }
+        joined, left = [clean_group(group) for group in join], [clean_group(group) for group in leave]
+        with self._guard():
+            self.get(person_id)
+            if changes:
+                people.update(**changes).where(people.id == person_id).execute()
+            for group in joined:
+                members.insert(person_id=person_id, name=group).on_conflict_ignore().execute()
+            if left:
+                members.delete().where((members.person_id == person_id) & members.name.in_(left)).execute()
+        self._forget()
+        return self.get(person_id)
+
+    def withdraw(self, person_id: str) -> int:
+        """Erase a person's templates and switch the person off, who no longer consents. Returns of how many moments. Raises UnknownPerson."""
         with self._guard():
             person = self.get(person_id)
-            self._tables.former.create(force_insert=True, subject=person.subject, id=person.id)
-            self._tables.people.delete().where(self._tables.people.id == person_id).execute()
+            self._tables.templates.delete().where(self._tables.templates.person_id == person_id).execute()
+            self._tables.people.update(status=PersonStatus.DEACTIVATED.value).where(self._tables.people.id == person_id).execute()
         self._forget()
         return person.templates
+
+    def erase(self, person_id: str, *, keep_id: bool) -> Person:
+        """Erase name, templates, groups, records of enrolment, and the mention in those of others; returns who it was.
+
+        keep_id: what stays in the book and the scan log stays under the id, else under the pseudonym. Raises UnknownPerson.
+        """
+        enrolments = self._tables.enrolments
+        with self._guard():
+            person = self.get(person_id)
+            if keep_id:
+                self._tables.former.create(force_insert=True, subject=person.subject, id=person.id)
+            self._tables.people.delete().where(self._tables.people.id == person_id).execute()
+            enrolments.update(lookalike_id=None).where(enrolments.lookalike_id == person_id).execute()
+        self._forget()
+        return person
 
     def templates(self, model_id: str) -> Iterator[Template]:
         """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""
@@ -208,22 +259,13 @@ class PeopleRepository:
             for row in rows
         ]
 
-    def everything(self, person_id: str) -> dict[str, Any]:
-        """All that is stored on one person but the template vectors, the punches and the scan log, as JSON values."""
-        person = self.get(person_id)
+    def kept_templates(self, person_id: str) -> list[dict[str, Any]]:
+        """What is kept of each template but the vector, as JSON values."""
         templates = self._tables.templates
         kept = [templates.id, templates.model_id, templates.quality, templates.source, templates.created_at]
         kept += [templates.view, templates.label, templates.moment]
-        enrolments = self.enrolments(person_id)
         with self._reading():
-            return {
-                "id": person.id,
-                "name": person.name,
-                "status": person.status.value,
-                "enrolled_at": person.enrolled_at.isoformat(),
-                "templates": list(templates.select(*kept).where(templates.person_id == person_id).dicts()),
-                "enrolments": enrolments,
-            }
+            return list(templates.select(*kept).where(templates.person_id == person_id).dicts())
 
     def _record(self, kind: str, person_id: str, at: str, moments: int, replaced: int, grounds: Grounds) -> None:
         self._tables.enrolments.create(
@@ -241,23 +283,41 @@ class PeopleRepository:
         )
 
     def _select(self, where: Any) -> list[Person]:  # noqa: ANN401  a peewee expression
-        people, templates = self._tables.people, self._tables.templates
-        count = templates.select(fn.COUNT(fn.DISTINCT(templates.moment))).where(templates.person_id == people.id)
-        query = people.select(people, count.alias("templates")).order_by(people.name, people.id)
+        people, templates, members = self._tables.people, self._tables.templates, self._tables.memberships
+        query = people.select().order_by(people.name, people.id)
+        moments = templates.select(templates.person_id, fn.COUNT(fn.DISTINCT(templates.moment))).group_by(templates.person_id)
+        groups = members.select(members.person_id, members.name).order_by(members.name)
         if where is not None:
             query = query.where(where)
+            those = people.select(people.id).where(where)
+            moments, groups = moments.where(templates.person_id.in_(those)), groups.where(members.person_id.in_(those))
         with self._reading():
+            counts = dict(moments.tuples())
+            joined: dict[str, tuple[str, ...]] = {}
+            for person_id, name in groups.tuples():
+                joined[person_id] = (*joined.get(person_id, ()), name)
             return [
                 Person(
-                    row["id"],
-                    row["subject"],
-                    row["name"],
-                    PersonStatus(row["status"]),
-                    datetime.fromisoformat(row["enrolled_at"]),
-                    int(row["templates"]),
+                    id=row["id"],
+                    subject=row["subject"],
+                    name=row["name"],
+                    status=PersonStatus(row["status"]),
+                    enrolled_at=datetime.fromisoformat(row["enrolled_at"]),
+                    templates=int(counts.get(row["id"], 0)),
+                    valid_from=None if row["valid_from"] is None else date.fromisoformat(row["valid_from"]),
+                    valid_until=None if row["valid_until"] is None else date.fromisoformat(row["valid_until"]),
+                    groups=joined.get(row["id"], ()),
                 )
                 for row in query.dicts()
             ]
+
+
+def _check_dates(first: date | None, last: date | None) -> None:
+    for day in (first, last):
+        if day is not None and not EARLIEST.date() <= day < LATEST.date():
+            raise EnrolmentRefused("bad_dates", f"{day}: nobody is valid before 1970 or after 2099; check the year")
+    if first is not None and last is not None and last < first:
+        raise EnrolmentRefused("bad_dates", f"valid from {first} until {last}: the end lies before the start")
 
 
 def _now() -> str:

@@ -13,7 +13,7 @@ SAYS = {
     "sync error": "check the disk",
     "read error": "check the disk",
     "bad sector": "copy FOLDER to a sound disk, or restore a backup",
-    "read-only": "the state folder is read-only",
+    "read-only": "has become read-only",
 }
 
 

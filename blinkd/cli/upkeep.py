@@ -1,0 +1,36 @@
+"""The verb upkeep: what the daemon does once a day, now."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from blinkd.cli.output import JsonFlag, console, print_json
+from blinkd.daemon import Parts
+from blinkd.upkeep import keep_up
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("upkeep")(upkeep)
+
+
+def upkeep(
+    context: typer.Context,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
+    as_json: bool = JsonFlag,
+) -> None:
+    """Erase what is older than the limits of [privacy], and check the whole database."""
+    parts = Parts(context.obj)
+    with parts.open_store() as store:
+        done = keep_up(store, parts.settings.privacy, parts.clock.now(), parts.rota(store), dry=dry)
+    if as_json:
+        print_json(asdict(done) | {"notes": list(done.notes), "dry_run": dry})
+        return
+    out = console()
+    verb = "would be erased" if dry else "erased"
+    out.print(f"{verb}: {done.scans} entries of the scan log, {done.punches} punches")
+    for note in done.notes:
+        out.print(note, markup=False)
+    if not dry:
+        out.print("the database is sound")

@@ -1,0 +1,113 @@
+"""Erases a person everywhere on this terminal, and keeps the proof that it was done."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+from peewee import SqliteDatabase
+
+from blinkd.attendance.ledger import LEDGER_KINDS
+from blinkd.attendance.punch import pseudonym
+from blinkd.attendance.receipt import Receipt, sign
+from blinkd.attendance.supervisor import LONGEST_BY, LONGEST_WHY, words
+from blinkd.clock import Instant
+from blinkd.crypto.signing import Signer
+from blinkd.errors import NotAllowed
+from blinkd.store.book import BookRepository
+from blinkd.store.people import PeopleRepository
+
+Hours = Literal["id", "pseudonym", "erase"]
+DELETION, WITHDRAWAL = "deletion", "withdrawal"
+
+
+class Erasure:
+    """Deletion and withdrawal of consent; each is one transaction."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        people: PeopleRepository,
+        book: BookRepository,
+        signer: Callable[[bool], Signer],
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._database = database
+        self._people = people
+        self._book = book
+        self._signer = signer  # called with whether a missing key may be made
+        self._guard = guard
+
+    def delete(self, person_id: str, hours: Hours, by: str, why: str, now: Instant) -> Receipt:
+        """Erase name, templates, groups, records of enrolment, words about the person, and what hours says of the punches.
+
+        What stays in the book stays under the pseudonym (`id`: under the id). Raises UnknownPerson, NotAllowed, KeyMissing, StoreError.
+        """
+        by, why = words(by, "name of who deletes (--by)", LONGEST_BY), words(why, "reason (--why)", LONGEST_WHY)
+        with self._guard():
+            person = self._people.get(person_id)
+            if _names(why, person.name, person.id):
+                raise NotAllowed("the reason (--why) names the person, and stays in the book; write it without name and id")
+            erased = {
+                "templates": person.templates,
+                "enrolments": len(self._people.enrolments(person_id)),
+                "groups": len(person.groups),
+                "words": self._book.erase_notes(person.subject, "person deleted", now),
+                "punches": self._erase_hours(person.subject, now) if hours == "erase" else 0,
+            }
+            # jobs of the origin name people by their id; those of the book are withdrawn with their entries
+            self._database.execute_sql("DELETE FROM sync_queue WHERE record_id = ? AND job_type NOT IN ('punch', 'entry')", (person_id,))
+            self._people.erase(person_id, keep_id=hours == "id")
+            seq = self._book.append(DELETION, {"subject": person.subject, "hours": hours, "by": by, "erased": erased}, now, why)
+            head = self._book.begin()
+        content = {
+            "person_id": person.id,
+            "pseudonym": pseudonym(person.subject),
+            "hours": hours,
+            "erased": erased,
+            "by": by,
+            "why": why,
+            "at": now.utc.isoformat(),
+            "clock": now.confidence,
+            "book": head.book,
+            "entry": seq,
+            "entry_hash": head.hash.hex(),
+        }
+        return sign(content, self._signer(False))
+
+    def withdraw(self, person_id: str, by: str, why: str, now: Instant) -> int:
+        """The person no longer consents: templates are erased and the person is switched off; the name stays, for the hours are theirs.
+
+        Returns how many templates there were. Raises as `delete`.
+        """
+        by, why = words(by, "name of who withdraws (--by)", LONGEST_BY), words(why, "reason (--why)", LONGEST_WHY)
+        with self._guard():
+            subject = self._people.get(person_id).subject
+            erased = self._people.withdraw(person_id)
+            self._book.append(WITHDRAWAL, {"subject": subject, "templates": erased, "by": by}, now, why)
+        return erased
+
+    def holds(self, receipt: Receipt) -> bool | None:
+        """Whether this book holds the entry that a receipt tells of; None when it is of another book."""
+        head = self._book.head()
+        if head is None or head.book != receipt.content.get("book"):
+            return None
+        row = self._database.execute_sql("SELECT hash FROM chain WHERE seq = ?", (receipt.content.get("entry"),)).fetchone()
+        return row is not None and bytes(row[0]).hex() == receipt.content.get("entry_hash")
+
+    def _erase_hours(self, subject: int, now: Instant) -> int:
+        kinds = ", ".join("?" * len(LEDGER_KINDS))
+        punches = [int(row[0]) for row in self._rows("SELECT seq FROM punches WHERE subject = ?", subject)]
+        later = [
+            int(row[0]) for row in self._rows(f"SELECT seq FROM entries WHERE subject = ? AND kind IN ({kinds})", subject, *LEDGER_KINDS)
+        ]
+        self._book.erase([*punches, *later], "person deleted", now)
+        return len(punches)
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        return list(self._database.execute_sql(sql, values).fetchall())
+
+
+def _names(text: str, name: str, person_id: str) -> bool:
+    """Whether a text holds the person's id, or one of the words of their name."""
+    said = set(text.casefold().replace(",", " ").replace(".", " ").split())
+    return bool(said & {word for word in name.casefold().split() if len(word) > 1}) or person_id.casefold() in text.casefold()
