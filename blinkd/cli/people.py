@@ -126,7 +126,8 @@ def _in_words(enrolment: dict[str, Any]) -> str:
     if enrolment["own_similarity"] is not None:
         text += f", similarity with the earlier ones {enrolment['own_similarity']:.2f}"
     if (other := enrolment["lookalike"]) is not None:
-        text += f", looks like {other['name']} ({other['person_id']}), similarity {other['similarity']:.2f}"
+        whom = "somebody who was deleted" if other["person_id"] is None else f"{other['name']} ({other['person_id']})"
+        text += f", looks like {whom}, similarity {other['similarity']:.2f}"
     if enrolment["decision"] == "allowed":
         text += ", taken all the same by --allow-duplicate"
     return f"{text}; consent: {enrolment['consent'] or 'not recorded'}"

@@ -238,7 +238,7 @@ class PeopleRepository:
     def enrolments(self, person_id: str) -> list[dict[str, Any]]:
         """Each time that templates of a person were taken in, oldest first, as JSON values.
 
-        `lookalike`: the other person whom the face looked like, by the name they have now, None when there was none.
+        `lookalike`: the other person whom the face looked like, by the name they have now (null once erased), None when there was none.
         """
         table = self._tables.enrolments
         with self._reading():
@@ -252,8 +252,12 @@ class PeopleRepository:
                 "consent": row.consent,
                 "own_similarity": row.own_similarity,
                 "lookalike": None
-                if row.lookalike_id is None
-                else {"person_id": row.lookalike_id, "name": self.name_of(row.lookalike_id), "similarity": row.lookalike_similarity},
+                if row.lookalike_similarity is None
+                else {
+                    "person_id": row.lookalike_id,
+                    "name": None if row.lookalike_id is None else self.name_of(row.lookalike_id),
+                    "similarity": row.lookalike_similarity,
+                },
                 "decision": row.decision,
             }
             for row in rows

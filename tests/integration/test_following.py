@@ -29,7 +29,7 @@ from pathlib import Path
 from blinkd.settings import StoreSettings
 from blinkd.store.database import Store
 with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
-    store.people.delete("a")
+    store.people.erase("a", keep_id=True)
 """
 
 

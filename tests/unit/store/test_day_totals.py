@@ -156,7 +156,7 @@ class History:
 
     def _delete(self, who: int, *_: object) -> None:
         if self.store.people.find(f"E-{who}") is not None:
-            self.store.people.delete(f"E-{who}")
+            self.store.people.erase(f"E-{who}", keep_id=True)
 
     def _erase(self, number: int, *_: object) -> None:
         if self.punches:

@@ -123,7 +123,7 @@ def test_a_database_locked_by_another_is_an_error_after_the_wait_and_no_damage(t
             lambda: store.people.enrol("E-2", "Bo", []),
             lambda: store.people.add_templates("E-1", []),
             lambda: store.people.set_status("E-1", PersonStatus.DEACTIVATED),
-            lambda: store.people.delete("E-1"),
+            lambda: store.people.erase("E-1", keep_id=True),
             lambda: store.preferences.set("k", "v"),
         ]
         for write in writes:

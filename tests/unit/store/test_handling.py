@@ -72,7 +72,7 @@ def test_a_deletion_while_templates_are_being_read_is_done_and_no_error(tmp_path
         reading = store.people.templates(MODEL)
         next(reading)
         with caplog.at_level(logging.WARNING):
-            assert store.people.delete("E-1") == 2
+            assert store.people.erase("E-1", keep_id=True).templates == 2
         reading.close()
         assert store.people.find("E-1") is None
     assert "restart the daemon" in caplog.text
@@ -85,7 +85,7 @@ def test_what_a_reader_keeps_in_the_log_after_a_deletion_is_said(tmp_path: Path,
         reader.execute("BEGIN")
         assert len(list(reader.execute("SELECT * FROM people"))) == 1
         with caplog.at_level(logging.WARNING):
-            store.people.delete("E-1")
+            store.people.erase("E-1", keep_id=True)
         reader.close()
         assert "restart the daemon" in caplog.text
     assert all(b"Wilhelmina" not in file.read_bytes() for file in tmp_path.iterdir())

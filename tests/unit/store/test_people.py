@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from blinkd.attendance.punch import PersonStatus
 from blinkd.errors import EnrolmentRefused, KeyMissing, UnknownPerson
 from blinkd.store.database import Store
+from blinkd.store.dossier import dossier
 from blinkd.store.naming import clean_name
 from tests.unit.store.stores import MODEL, QUICK, open_store, punch, sample, vector
 
@@ -131,8 +132,10 @@ def test_nobody_is_unknown_everywhere(tmp_path: Path) -> None:
         assert store.people.name_of("E-9") == "E-9"
         for ask in (
             lambda: store.people.get("E-9"),
-            lambda: store.people.delete("E-9"),
-            lambda: store.people.everything("E-9"),
+            lambda: store.people.erase("E-9", keep_id=True),
+            lambda: dossier(store, "E-9", "t-1"),
+            lambda: store.people.change("E-9", name="Ann"),
+            lambda: store.people.withdraw("E-9"),
             lambda: store.people.set_status("E-9", PersonStatus.ACTIVE),
             lambda: store.people.add_templates("E-9", [sample(1)]),
         ):
@@ -169,8 +172,8 @@ def test_deleting_a_person_keeps_the_punches(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         subject = store.people.enrol("E-1", "Ann", [sample(1), sample(2)]).subject
         store.book.append_punch(replace(punch(1), subject=subject))
-        assert len(store.people.everything("E-1")["templates"]) == 2
-        assert store.people.delete("E-1") == 2
+        assert len(store.people.kept_templates("E-1")) == 2
+        assert store.people.erase("E-1", keep_id=True).templates == 2
         assert store.people.count_templates() == 0
         assert [row.person_id for row in store.book.punches()] == ["E-1"]
 
@@ -192,7 +195,7 @@ def test_no_file_holds_a_vector_in_the_clear_nor_a_deleted_name(tmp_path: Path) 
         assert b"Xanthippe" in stored()
         sealed = [bytes(row[0]) for row in _sealed(store)]
         assert all(piece[:64] in stored() for piece in sealed)
-        store.people.delete("E-1")
+        store.people.erase("E-1", keep_id=True)
         assert clear(stored()) == []
         assert b"Xanthippe" not in stored()
         assert not any(piece[13:77] in stored() for piece in sealed)

@@ -94,7 +94,7 @@ def test_one_row_a_model_but_one_template_a_moment(tmp_path: Path) -> None:
             for template, seed in zip(store.people.templates(model), (1, 2), strict=True):
                 np.testing.assert_array_equal(template.vector, vector(seed, dimension))
     with open_store(tmp_path) as store:
-        assert store.people.delete("E-1") == 2
+        assert store.people.erase("E-1", keep_id=True).templates == 2
 
 
 def test_who_must_be_enrolled_again_after_a_change_of_model(tmp_path: Path) -> None:
