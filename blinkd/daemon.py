@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blinkd.attendance.clerk import Clerk
-from blinkd.attendance.holidays import Holidays
-from blinkd.attendance.rota import Rota
 from blinkd.attendance.rules import Rules
-from blinkd.attendance.shift_file import load_shifts
-from blinkd.attendance.shifts import Shift
+from blinkd.attendance.shifts.holidays import Holidays
+from blinkd.attendance.shifts.rota import Rota
+from blinkd.attendance.shifts.shift import Shift
+from blinkd.attendance.shifts.shift_file import load_shifts
 from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from blinkd.attendance.rota import Rota
-from blinkd.attendance.trend import Figures
+from blinkd.attendance.reports.trend import Figures
+from blinkd.attendance.shifts.rota import Rota
 from blinkd.clock import Instant
 from blinkd.settings import PrivacySettings
 from blinkd.store.database import Store

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from blinkd.attendance.punch import Direction, Punctuality
-from blinkd.attendance.punctuality import ON_TIME, Mode, direction_of, judge
-from blinkd.attendance.rota import Rota
+from blinkd.attendance.shifts.punctuality import ON_TIME, Mode, direction_of, judge
+from blinkd.attendance.shifts.rota import Rota
 from blinkd.clock import BUILT
 
 

@@ -13,9 +13,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from blinkd.attendance.period import period_of
 from blinkd.attendance.punch import Punch
-from blinkd.attendance.report_json import as_json as report_as_json
+from blinkd.attendance.reports.period import period_of
+from blinkd.attendance.reports.report_json import as_json as report_as_json
 from blinkd.cli.making import counted, site_of
 from blinkd.cli.output import console, notes
 from blinkd.cli.stats import now_of

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from blinkd.attendance.frappe import TITLES, Checkins, checkins
-from blinkd.attendance.hours import DayStatus
-from blinkd.attendance.lines import lines
-from blinkd.attendance.payroll import DEFAULT, HourForm, columns, layout
-from blinkd.attendance.period import FIRST_DATE, LAST_DATE, Period
-from blinkd.attendance.report import Report
-from blinkd.attendance.sheet import table
-from blinkd.attendance.watermark import listed
+from blinkd.attendance.reports.frappe import TITLES, Checkins, checkins
+from blinkd.attendance.reports.lines import lines
+from blinkd.attendance.reports.payroll import DEFAULT, HourForm, columns, layout
+from blinkd.attendance.reports.period import FIRST_DATE, LAST_DATE, Period
+from blinkd.attendance.reports.report import Report
+from blinkd.attendance.reports.sheet import table
+from blinkd.attendance.reports.watermark import listed
+from blinkd.attendance.shifts.hours import DayStatus
 from blinkd.cli.making import Made, chosen, counted, site_of
 from blinkd.cli.output import notes
 from blinkd.cli.whole_file import write_whole

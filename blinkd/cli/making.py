@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blinkd.attendance.period import Period
-from blinkd.attendance.report import Report, Site, Standing, make, span
-from blinkd.attendance.roster import Longs
-from blinkd.attendance.totals import Totals, whole
-from blinkd.attendance.trend import Figures
-from blinkd.attendance.watermark import Watermark
+from blinkd.attendance.reports.period import Period
+from blinkd.attendance.reports.report import Report, Site, Standing, make, span
+from blinkd.attendance.reports.roster import Longs
+from blinkd.attendance.reports.totals import Totals, whole
+from blinkd.attendance.reports.trend import Figures
+from blinkd.attendance.reports.watermark import Watermark
 from blinkd.clock import Instant
 from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused, UnknownPerson

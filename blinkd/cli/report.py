@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from blinkd.attendance.lines import Line, in_order, lines
-from blinkd.attendance.payroll import hours
-from blinkd.attendance.period import Kind, period_of
-from blinkd.attendance.report import attention
-from blinkd.attendance.report_json import as_json as report_json
-from blinkd.attendance.report_json import trend
-from blinkd.attendance.sheet import table as sheet
-from blinkd.attendance.totals import NAMES, Totals
-from blinkd.attendance.watermark import runs
+from blinkd.attendance.reports.lines import Line, in_order, lines
+from blinkd.attendance.reports.payroll import hours
+from blinkd.attendance.reports.period import Kind, period_of
+from blinkd.attendance.reports.report import attention
+from blinkd.attendance.reports.report_json import as_json as report_json
+from blinkd.attendance.reports.report_json import trend
+from blinkd.attendance.reports.sheet import table as sheet
+from blinkd.attendance.reports.totals import NAMES, Totals
+from blinkd.attendance.reports.watermark import runs
 from blinkd.cli.making import Made, chosen, counted, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
@@ -107,7 +107,7 @@ def _report(
         write_whole(csv, _csv(made, each=each))
     for path, form in ((pdf, "pdf"), (png, "png")):
         if path is not None:
-            from blinkd.attendance.plots import page  # noqa: PLC0415  matplotlib, half a second that only this needs
+            from blinkd.attendance.reports.plots import page  # noqa: PLC0415  matplotlib, half a second that only this needs
 
             write_whole(str(path), page(made.report, made.known, form))
     if as_json:

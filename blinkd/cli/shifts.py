@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from blinkd.attendance.assignments import Assigned, Planner
+from blinkd.attendance.shifts.assignments import Assigned, Planner
 from blinkd.cli.moments import day
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
-from blinkd.attendance.payroll import hours
-from blinkd.attendance.report import Site
-from blinkd.attendance.stats import MONTH, WEEK, Arrival, Today, Trend, busiest, needed, today, trend
-from blinkd.attendance.totals import Totals
-from blinkd.attendance.trend import Figures
-from blinkd.attendance.watermark import listed
+from blinkd.attendance.reports.payroll import hours
+from blinkd.attendance.reports.report import Site
+from blinkd.attendance.reports.stats import MONTH, WEEK, Arrival, Today, Trend, busiest, needed, today, trend
+from blinkd.attendance.reports.totals import Totals
+from blinkd.attendance.reports.trend import Figures
+from blinkd.attendance.reports.watermark import listed
 from blinkd.cli.making import marks, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import Instant

@@ -10,13 +10,13 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.attendance.chain import Link, canonical, new_salt, note_digest
 from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
 from blinkd.attendance.proof import Entry
 from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punctuality, SyncState, pseudonym
-from blinkd.attendance.watermark import Watermark
+from blinkd.attendance.reports.watermark import Watermark
+from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox

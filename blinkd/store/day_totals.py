@@ -6,8 +6,8 @@ from datetime import date
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.span import DaySpan
-from blinkd.attendance.trend import DayFigures
+from blinkd.attendance.reports.span import DaySpan
+from blinkd.attendance.reports.trend import DayFigures
 from blinkd.clock import microseconds
 from blinkd.store.outbox import Guard
 

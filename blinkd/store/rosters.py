@@ -11,7 +11,7 @@ import numpy as np
 from peewee import SqliteDatabase
 
 from blinkd.attendance.punch import PersonStatus, pseudonym
-from blinkd.attendance.roster import Longs, Roster
+from blinkd.attendance.reports.roster import Longs, Roster
 from blinkd.errors import ReportRefused
 from blinkd.store.outbox import Guard
 

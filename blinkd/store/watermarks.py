@@ -4,7 +4,7 @@ from datetime import datetime
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.watermark import Watermark
+from blinkd.attendance.reports.watermark import Watermark
 from blinkd.clock import microseconds, moment_of
 from blinkd.store.outbox import Guard
 

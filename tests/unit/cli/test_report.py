@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from blinkd.attendance.totals import Totals
+from blinkd.attendance.reports.totals import Totals
 from blinkd.daemon import Parts
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
-from tests.unit.attendance.golden import EXPECTED, NAMES, NEXT_MONDAY, Golden, enrol, golden_site
+from tests.unit.attendance.reports.golden import EXPECTED, NAMES, NEXT_MONDAY, Golden, enrol, golden_site
 from tests.unit.store.stores import open_store
 
 UNCERTAIN, DISOWNED = 13, 23  # numbers in the golden site's book

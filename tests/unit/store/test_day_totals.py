@@ -13,17 +13,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from blinkd.attendance.holidays import Holidays
 from blinkd.attendance.punch import Direction, PersonStatus
-from blinkd.attendance.rota import Assignment, Rota
+from blinkd.attendance.reports.trend import DayFigures, Figures, busy_hours
+from blinkd.attendance.shifts.holidays import Holidays
+from blinkd.attendance.shifts.rota import Assignment, Rota
 from blinkd.attendance.supervisor import Supervisor
-from blinkd.attendance.trend import DayFigures, Figures, busy_hours
 from blinkd.clock import Instant, microseconds
 from blinkd.errors import NotAllowed
 from blinkd.settings import StoreSettings
 from blinkd.store.database import Store
 from tests.unit.attendance.clocks import SetClock
-from tests.unit.attendance.golden import MADRID, NIGHT, OFFICE, enrol
+from tests.unit.attendance.reports.golden import MADRID, NIGHT, OFFICE, enrol
 from tests.unit.store.stores import open_store, punch
 
 FIRST, LAST = date(2026, 3, 27), date(2026, 3, 30)  # the clocks go forward on the 29th

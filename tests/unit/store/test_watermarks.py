@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peewee import IntegrityError
 
-from blinkd.attendance.watermark import Watermark
+from blinkd.attendance.reports.watermark import Watermark
 from tests.unit.store.stores import open_store
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
