@@ -55,6 +55,7 @@ class Record:
     steps: list[Step | Failed | str] = field(default_factory=list)
     on: bool = False
     failing: random.Random | None = None
+    likely: float = FAILING
 
     @property
     def failures(self) -> int:
@@ -63,7 +64,7 @@ class Record:
 
     def before(self, step: Step) -> int | None:
         """Skip a sync that nobody records; fail some where they shall."""
-        if step.kind == "sync" and self.on and self.failing is not None and self.failing.random() < FAILING:
+        if step.kind == "sync" and self.on and self.failing is not None and self.failing.random() < self.likely:
             self.steps.append(Failed(step))
             return SQLITE_IOERR_FSYNC
         return OK if step.kind == "sync" and not self.on else None
@@ -81,6 +82,8 @@ class PowerCuts:
         self._folder = folder
         self._chance = random.Random(seed)
         self._synchronous = synchronous
+        # the punch in flight; and one of which only the sync has failed is taken for committed by the next process
+        self._doubtful = 2 if synchronous == "failing" else 1
         self._record = Record()
         FileLayer(folder, self._record)
         self.counts: collections.Counter[str] = collections.Counter()
@@ -121,7 +124,11 @@ class PowerCuts:
                     if number == PUNCHES // 2:
                         with contextlib.suppress(peewee.OperationalError):
                             terminal.pragma("wal_checkpoint(TRUNCATE)")
-            record.failing = None
+                if record.failing:
+                    record.likely = 1.0  # nothing is synced any more, not at the close either; then the next process begins
+                    with contextlib.suppress(StoreError):
+                        record.steps.append(terminal.punch())
+            record.failing, record.likely = None, FAILING
         record.on = False
         self.counts["failed syncs"] += record.failures
         return record.steps
@@ -148,7 +155,7 @@ class PowerCuts:
         record = self._record
         record.steps, record.on = [], again
         try:
-            audit(place, announced, 1, before, go_on=again or self._chance.random() < GO_ON)
+            audit(place, announced, self._doubtful, before, go_on=again or self._chance.random() < GO_ON)
         finally:
             record.on = False
             shutil.rmtree(place)
@@ -167,7 +174,7 @@ class PowerCuts:
             if number in moments:
                 place = self._folder / "again"
                 _make(place, disk.after_cut(self._chance.choice(LOSSES), self._chance))
-                audit(place, announced, 2, before)  # the one in flight, and the audit's own
+                audit(place, announced, self._doubtful + 1, before)  # the audit's own punch too
                 shutil.rmtree(place)
                 self.counts["cuts in a recovery"] += 1
 
