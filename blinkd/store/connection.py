@@ -12,7 +12,7 @@ import peewee
 
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
-from blinkd.store.faults import DATABASE_ERRORS, PRIMARY_CODE, is_refused_place
+from blinkd.store.faults import DATABASE_ERRORS, PRIMARY_CODE, code_of, is_refused_place
 from blinkd.store.schema import migrate, newest_version, version_of
 
 SIDE_FILES = ("", "-wal", "-shm")
@@ -62,6 +62,7 @@ def open_for_writing(path: Path, settings: StoreSettings) -> peewee.SqliteDataba
             _refuse_newer(database, path)
         database.execute_sql("PRAGMA journal_mode = wal")
         migrate(database, str(path))
+        _settle(database)
     except BaseException:
         database.close()
         raise
@@ -104,6 +105,19 @@ def _sound_for_a_reader(path: Path, settings: StoreSettings) -> bool:
             raise
         return False
     return True
+
+
+def _settle(database: peewee.SqliteDatabase) -> None:
+    """Move what another process has left in the log to the database, and to the disk.
+
+    Its last sync may have failed. Linux then still shows what was written, and SQLite takes it for committed, but no later sync brings it to
+    the disk: whatever is written behind it would be lost with it. Written anew it is safe.
+    """
+    try:
+        database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # waits for nobody, as a running daemon has synced its log itself
+    except DATABASE_ERRORS as error:
+        if code_of(error) != sqlite3.SQLITE_FULL:  # people may still read, and be told that there is no room
+            raise
 
 
 def check(database: peewee.SqliteDatabase) -> None:

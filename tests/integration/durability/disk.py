@@ -5,6 +5,8 @@ sector of 512 bytes may be there or not, in any order; a write may be torn withi
 a write stay as they are, its "powersafe overwrite"); a file may have grown without its content, which then reads as zeros or as whatever lay on
 the disk; a truncation may have been lost. Names (files made and deleted) are there once their folder was synced, and until then each on
 its own may be there or not.
+
+A sync that fails is as on Linux: what was waiting for it may have reached the disk or not, and no later sync brings it there.
 """
 
 import random
@@ -35,6 +37,11 @@ class Inode:
         for step in self.pending:
             _apply(content, step)
         self.synced = bytes(content)
+        self.pending = []
+
+    def fail(self, chance: random.Random) -> None:
+        """The sync failed."""
+        self.synced = self._some(chance)
         self.pending = []
 
     def after_cut(self, loss: Loss, chance: random.Random) -> bytes:
@@ -87,6 +94,10 @@ class Disk:
         self._safe_names = {name: Inode(data) for name, data in content.items()}
         self._names = dict(self._safe_names)
         self._renaming: list[tuple[str, Inode | None]] = []  # names that were given or taken away since the folder was synced
+
+    def fail(self, step: Step, chance: random.Random) -> None:
+        """Take over a sync that failed."""
+        self._inode(Path(step.path).name).fail(chance)
 
     def do(self, step: Step) -> None:
         """Take over one step."""

@@ -6,6 +6,7 @@ must be a StoreError in words, and once the fault is gone the same process must 
 """
 
 import collections
+import contextlib
 import errno
 import itertools
 import json
@@ -21,13 +22,14 @@ from blinkd.errors import StoreError
 from blinkd.store.database import DATABASE_FILE
 from tests.integration.durability.audit import Violation, audit, check
 from tests.integration.durability.file_layer import OK, Call, Failure, FileLayer, Step
-from tests.integration.durability.terminal import kept, opened
+from tests.integration.durability.terminal import Terminal, kept, opened
 from tests.unit.store.stores import old_database
 
 SQLITE_IOERR_FSYNC = 10 | 4 << 8  # what SQLite's own layer answers when fsync fails
 PAGE = 4096  # bytes of a page of the database, SQLite's default
-EVERY_CALL = 40  # of a stage is tried; beyond (opening, migrating) one of so many:
-STRIDE = 7
+EVERY_CALL = 16  # of opening and migrating is tried; of the calls beyond one of so many:
+STRIDE = 9
+EARLY = "early "  # before a fault's name: the terminal is broken on purpose and announces before it commits; this must be found
 GROWN = 6  # punches in the folder that stages begin with
 
 
@@ -134,7 +136,7 @@ class Trial:
         self._folder = folder
         self._injector = injector
         self._name = name
-        self._fault = FAULTS[name]
+        self._fault = FAULTS[name.removeprefix(EARLY)]
         self.counts: collections.Counter[str] = collections.Counter()
         self.words: collections.Counter[str] = collections.Counter()
 
@@ -164,6 +166,8 @@ class Trial:
             database = self._folder / self._template(stage) / DATABASE_FILE
             yield from range(database.stat().st_size // PAGE if database.exists() else 1)
             return
+        if stage not in OPENING:
+            yield from itertools.count()
         yield from range(EVERY_CALL)
         yield from itertools.count(EVERY_CALL, STRIDE)
 
@@ -198,7 +202,7 @@ class Trial:
                 announced.append(terminal.punch())
             self._injector.arm(self._fault, at)
             try:
-                announced.append(terminal.punch())
+                self._attend(terminal, announced)
             except StoreError as error:
                 self._note(error)
                 doubtful = 1 if "sync" in self._fault.calls else 0
@@ -209,6 +213,10 @@ class Trial:
             check(kept(terminal), announced, 0)
         audit(self._work, announced, 0, go_on=True)
         return failed
+
+    def _attend(self, terminal: Terminal, announced: list[str]) -> None:
+        with terminal.store.transaction() if self._name.startswith(EARLY) else contextlib.nullcontext():
+            announced.append(terminal.punch())
 
     def _open(self, stage: str, at: int) -> int:
         announced, before = self._before(stage)

@@ -71,7 +71,7 @@ class Life:
         if not self._exact:
             until = time.monotonic() + PATIENCE_S
             while self._page.is_before(self._aim) and time.monotonic() < until:
-                os.sched_yield()
+                time.sleep(SHORTEST_DELAY_S)
             time.sleep(self._delay_s)
             os.kill(child, signal.SIGKILL)
         with open(reading, encoding="ascii") as pipe:  # noqa: PTH123  a descriptor

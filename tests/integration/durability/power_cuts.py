@@ -5,10 +5,12 @@ while a terminal opens, punches, checkpoints, closes and migrates, and when punc
 states in which a power cut at any step may leave the files; each is opened as a terminal opens it, and audited against what had been announced by
 then. Some states are recorded as they recover, and the power is cut again.
 
-SYNCHRONOUS ("normal" or "off") weakens the terminal on purpose, to show that this sees it.
+With `failing` in the place of SYNCHRONOUS some syncs fail while punches are made. "normal" and "off" weaken the terminal on purpose, to show
+that this sees it.
 """
 
 import collections
+import contextlib
 import json
 import random
 import shutil
@@ -16,6 +18,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import peewee
+
+from blinkd.errors import StoreError
 from blinkd.store.database import DATABASE_FILE
 from tests.integration.durability.audit import Violation, audit
 from tests.integration.durability.disk import LOSSES, Disk, Loss
@@ -27,7 +32,16 @@ PUNCHES = 12  # in each of the two sittings of a record
 ORIGINS = (None, 1, 4)  # what a record begins with: nothing, or a database of that version
 SECOND_CUTS = 0.02  # of the states are recorded as they recover, and cut again so many times:
 CUTS_OF_A_RECOVERY = 12
+FAILING = 0.2  # of the syncs fail, where some shall
+SQLITE_IOERR_FSYNC = 10 | 4 << 8  # what SQLite's own layer answers when fsync fails
 GO_ON = 0.1  # of the states are punched in once more
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A sync that did not work."""
+
+    sync: Step
 
 
 @dataclass
@@ -38,11 +52,21 @@ class Record:
     folder of a new log or journal.
     """
 
-    steps: list[Step | str] = field(default_factory=list)
+    steps: list[Step | Failed | str] = field(default_factory=list)
     on: bool = False
+    failing: random.Random | None = None
+    likely: float = FAILING
+
+    @property
+    def failures(self) -> int:
+        """How many syncs failed."""
+        return sum(isinstance(step, Failed) for step in self.steps)
 
     def before(self, step: Step) -> int | None:
-        """Skip a sync that nobody records."""
+        """Skip a sync that nobody records; fail some where they shall."""
+        if step.kind == "sync" and self.on and self.failing is not None and self.failing.random() < self.likely:
+            self.steps.append(Failed(step))
+            return SQLITE_IOERR_FSYNC
         return OK if step.kind == "sync" and not self.on else None
 
     def after(self, step: Step) -> None:
@@ -58,6 +82,8 @@ class PowerCuts:
         self._folder = folder
         self._chance = random.Random(seed)
         self._synchronous = synchronous
+        # the punch in flight; and one of which only the sync has failed is taken for committed by the next process
+        self._doubtful = 2 if synchronous == "failing" else 1
         self._record = Record()
         FileLayer(folder, self._record)
         self.counts: collections.Counter[str] = collections.Counter()
@@ -81,29 +107,41 @@ class PowerCuts:
             shutil.rmtree(work)
             self._cut_record(start, steps, before, wanted // len(ORIGINS))
 
-    def _sittings(self, work: Path) -> list[Step | str]:
+    def _sittings(self, work: Path) -> list[Step | Failed | str]:
         """A terminal is started twice, and people punch; every step of it."""
         record = self._record
         record.steps, record.on = [], True
         for pages in (10, 40):
             with opened(work) as terminal:
-                if self._synchronous:
+                if self._synchronous == "failing":
+                    record.failing = self._chance
+                elif self._synchronous:
                     terminal.pragma(f"synchronous = {self._synchronous}")
                 terminal.pragma(f"wal_autocheckpoint = {pages}")
                 for number in range(PUNCHES):
-                    record.steps.append(terminal.punch())
+                    with contextlib.suppress(StoreError):
+                        record.steps.append(terminal.punch())
                     if number == PUNCHES // 2:
-                        terminal.pragma("wal_checkpoint(TRUNCATE)")
+                        with contextlib.suppress(peewee.OperationalError):
+                            terminal.pragma("wal_checkpoint(TRUNCATE)")
+                if record.failing:
+                    record.likely = 1.0  # nothing is synced any more, not at the close either; then the next process begins
+                    with contextlib.suppress(StoreError):
+                        record.steps.append(terminal.punch())
+            record.failing, record.likely = None, FAILING
         record.on = False
+        self.counts["failed syncs"] += record.failures
         return record.steps
 
-    def _cut_record(self, start: dict[str, bytes], steps: list[Step | str], before: tuple[str, ...], wanted: int) -> None:
+    def _cut_record(self, start: dict[str, bytes], steps: list[Step | Failed | str], before: tuple[str, ...], wanted: int) -> None:
         """Cut after each step at least once, and oftener up to the number wanted."""
         disk, announced = Disk(start), list[str]()
         each = max(1, wanted // len(steps))
         for step in steps:
             if isinstance(step, str):
                 announced.append(step)
+            elif isinstance(step, Failed):
+                disk.fail(step.sync, self._chance)
             else:
                 disk.do(step)
             for loss in self._chance.sample(LOSSES, min(each, len(LOSSES))) if disk.loose else ["all"]:
@@ -117,7 +155,7 @@ class PowerCuts:
         record = self._record
         record.steps, record.on = [], again
         try:
-            audit(place, announced, 1, before, go_on=again or self._chance.random() < GO_ON)
+            audit(place, announced, self._doubtful, before, go_on=again or self._chance.random() < GO_ON)
         finally:
             record.on = False
             shutil.rmtree(place)
@@ -127,7 +165,7 @@ class PowerCuts:
         if again:
             self._cut_again(state, record.steps, announced, before)
 
-    def _cut_again(self, state: dict[str, bytes], steps: list[Step | str], announced: list[str], before: tuple[str, ...]) -> None:
+    def _cut_again(self, state: dict[str, bytes], steps: list[Step | Failed | str], announced: list[str], before: tuple[str, ...]) -> None:
         moments = {self._chance.randrange(len(steps)) for _ in range(CUTS_OF_A_RECOVERY)} if steps else set[int]()
         disk = Disk(state)
         for number, step in enumerate(steps):
@@ -136,7 +174,7 @@ class PowerCuts:
             if number in moments:
                 place = self._folder / "again"
                 _make(place, disk.after_cut(self._chance.choice(LOSSES), self._chance))
-                audit(place, announced, 2, before)  # the one in flight, and the audit's own
+                audit(place, announced, self._doubtful + 1, before)  # the audit's own punch too
                 shutil.rmtree(place)
                 self.counts["cuts in a recovery"] += 1
 

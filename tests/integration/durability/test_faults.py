@@ -1,17 +1,18 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.durability.faults import FAULTS, OPENING, PUNCHING
+from tests.integration.durability.faults import EARLY, FAULTS, OPENING, PUNCHING
 from tests.integration.durability.processes import run_all
 
 CALLS_OF_A_PUNCH = {"write": 14, "sync": 1}  # at the least: seven pages or so, each with its header, and one sync
 SAYS = {
     "full": "the disk is full; nothing was recorded: free some space",
     "short write": "the disk is full; nothing was recorded: free some space",
-    "write error": "check the disk",
-    "sync error": "check the disk",
-    "read error": "check the disk",
+    "write error": "check disk, mount and free space",
+    "sync error": "check disk, mount and free space",
+    "read error": "the disk could not read it",
     "bad sector": "copy FOLDER to a sound disk, or restore a backup",
     "read-only": "has become read-only",
 }
@@ -48,3 +49,10 @@ def test_the_error_says_what_to_do(tried: dict[str, Any], fault: str) -> None:
     words = tried[fault]["words"]
     assert any(SAYS[fault] in text for text in words), words
     assert all(text.startswith("FOLDER/blinkd.db") for text in words), words
+
+
+@pytest.mark.parametrize("fault", ["full", "sync error once"])
+def test_the_same_faults_find_a_terminal_that_announces_before_it_commits(tmp_path: Path, fault: str) -> None:
+    name = EARLY + fault
+    [result] = run_all("faults", [[str(tmp_path), name]])
+    assert "announced punches are lost" in result[name]["violation"]

@@ -25,6 +25,14 @@ def test_a_power_cut_at_any_step_loses_and_doubles_nothing_that_was_announced(tm
     assert counts["things that could be lost"] > counts["cuts"]
 
 
+@pytest.mark.slow
+def test_syncs_that_fail_before_the_power_is_cut_lose_nothing_that_was_announced(tmp_path: Path) -> None:
+    seeds = (1, 2)
+    results = run_all("power_cuts", [[str(tmp_path / str(seed)), str(seed), "0", "failing"] for seed in seeds])
+    assert [result["violation"] for result in results] == ["", ""]
+    assert all(result["counts"]["failed syncs"] > 10 for result in results)
+
+
 @pytest.mark.parametrize("synchronous", ["normal", "off"])
 def test_the_same_power_cuts_find_a_terminal_that_does_not_sync(tmp_path: Path, synchronous: str) -> None:
     [result] = run_all("power_cuts", [[str(tmp_path), "1", str(CUTS), synchronous]])
