@@ -11,7 +11,7 @@ from rich.table import Table
 
 from blinkd.attendance.imports import read_rows, take_in
 from blinkd.attendance.proof import Anchor, Proof, in_order, prove
-from blinkd.attendance.punch import Direction
+from blinkd.attendance.punch import Direction, pseudonym
 from blinkd.attendance.supervisor import Supervisor
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, notes, print_json
@@ -21,6 +21,7 @@ from blinkd.daemon import Parts
 from blinkd.errors import KeyMissing, StoreError
 from blinkd.settings import Settings
 from blinkd.store.anchors import FORM, head_file, journal
+from blinkd.store.database import Store
 from blinkd.store.transcript import transcript
 
 app = typer.Typer(invoke_without_command=True)
@@ -118,6 +119,7 @@ def verify(
             key,
             lambda count: status.print(f"{count} entries", end="\r") if sys.stderr.isatty() else None,
         )
+        _prove_people(store, proof)
         waiting = proof.entries == 0 and next(store.book.punches(), None) is not None
     if waiting:
         proof.first_bad = (1, "an older version recorded it unsigned; start the daemon once, which takes the old book into the chain")
@@ -147,6 +149,18 @@ def verify(
         _say(proof, proved)
     if not proved:
         raise typer.Exit(1)
+
+
+def _prove_people(store: Store, proof: Proof) -> None:
+    """The book names people by pseudonyms; whose these are stands outside of it."""
+    wrong, older = store.people.unproved()
+    if older:
+        proof.warnings.append(f"{older} people were enrolled by an older version: that their punches are theirs is not proved")
+    for subject, person_id in wrong.items():
+        first = next(store.book.punches(person_id=pseudonym(subject)), None)
+        seq = 0 if first is None else first.seq
+        if proof.first_bad is None or seq < proof.first_bad[0]:
+            proof.first_bad = (seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged")
 
 
 def _say(proof: Proof, proved: bool) -> None:

@@ -1,6 +1,5 @@
 """A store as full as a large site's after weeks, for the bench: made by the schema's own rules, but not signed entry by entry."""
 
-import secrets
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from blinkd.attendance.chain import new_salt, subject_of
 from blinkd.clock import microseconds
 from blinkd.crypto.at_rest import TemplateCipher, template_key
 from blinkd.store.database import Store
-from blinkd.store.people import SUBJECT_BITS
 
 MINUTE_US = 60 * 1_000_000
 A_DAY = 2  # punches a person
@@ -26,12 +25,16 @@ def fill(store: Store, people: int, punches: int, now: datetime, zone: ZoneInfo,
     store.book.begin()
     key = template_key(store.path.parent, create=True)
     chance = np.random.default_rng(42)
-    subjects = [secrets.randbits(SUBJECT_BITS) for _ in range(people)]
+    salts = [new_salt() for _ in range(people)]
+    subjects = [subject_of(salt, f"P-{number:05d}") for number, salt in enumerate(salts)]
     with store.transaction():
         connection = store.connection()
         connection.executemany(
-            "INSERT INTO people (id, name, status, enrolled_at, subject) VALUES (?, ?, 'ACTIVE', ?, ?)",
-            ((f"P-{number:05d}", f"Person {number:05d}", (now - LONG_AGO).isoformat(), subject) for number, subject in enumerate(subjects)),
+            "INSERT INTO people (id, name, status, enrolled_at, subject, salt) VALUES (?, ?, 'ACTIVE', ?, ?, ?)",
+            (
+                (f"P-{number:05d}", f"Person {number:05d}", (now - LONG_AGO).isoformat(), subject, salts[number])
+                for number, subject in enumerate(subjects)
+            ),
         )
         connection.executemany(
             "INSERT INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "

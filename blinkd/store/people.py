@@ -1,6 +1,5 @@
 """People: who they are, what is kept of their faces, and on what grounds."""
 
-import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -10,6 +9,7 @@ from typing import Any
 
 from peewee import IntegrityError, fn
 
+from blinkd.attendance.chain import new_salt, subject_of
 from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.supervisor import EARLIEST, LATEST
 from blinkd.clock import SystemClock
@@ -21,7 +21,6 @@ from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
 
 NO_GROUNDS = Grounds()
-SUBJECT_BITS = 53  # of a pseudonym: every reader of JSON keeps such a number exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,14 @@ class PeopleRepository:
         name, now = clean_name(name), _now()
         with self._guard():
             try:
+                salt = new_salt()
                 self._tables.people.create(
-                    id=person_id, name=name, status=PersonStatus.ACTIVE.value, enrolled_at=now, subject=secrets.randbits(SUBJECT_BITS)
+                    id=person_id,
+                    name=name,
+                    status=PersonStatus.ACTIVE.value,
+                    enrolled_at=now,
+                    subject=subject_of(salt, person_id),
+                    salt=salt,
                 )
             except IntegrityError:
                 raise EnrolmentRefused("id_exists", f"a person with id {person_id!r} exists") from None
@@ -121,7 +126,7 @@ class PeopleRepository:
         return self.get(person_id)
 
     def copy_from(self, other: "PeopleRepository") -> None:
-        """Take over everybody's id, name and status, without templates."""
+        """Take over everybody's id, name, status and dates, without templates."""
         with self._guard():
             for person in other.all():
                 self._tables.people.create(
@@ -130,6 +135,8 @@ class PeopleRepository:
                     status=person.status.value,
                     enrolled_at=person.enrolled_at.isoformat(),
                     subject=person.subject,
+                    valid_from=None if person.valid_from is None else person.valid_from.isoformat(),
+                    valid_until=None if person.valid_until is None else person.valid_until.isoformat(),
                 )
 
     def set_status(self, person_id: str, status: PersonStatus) -> Person:
@@ -189,7 +196,8 @@ class PeopleRepository:
         with self._guard():
             person = self.get(person_id)
             if keep_id:
-                self._tables.former.create(force_insert=True, subject=person.subject, id=person.id)
+                salt = self._tables.people.get_by_id(person_id).salt
+                self._tables.former.create(force_insert=True, subject=person.subject, id=person.id, salt=salt)
             self._tables.people.delete().where(self._tables.people.id == person_id).execute()
             enrolments.update(lookalike_id=None).where(enrolments.lookalike_id == person_id).execute()
         self._forget()
@@ -262,6 +270,20 @@ class PeopleRepository:
             }
             for row in rows
         ]
+
+    def unproved(self) -> tuple[dict[int, str], int]:
+        """Whose pseudonym does not follow from their id, by pseudonym: somebody else was put in a person's place. And how many were
+        enrolled by an older version, of whom that cannot be said.
+        """  # fmt: skip
+        wrong, older = {}, 0
+        with self._reading():
+            for table in (self._tables.people, self._tables.former):
+                for person_id, subject, salt in table.select(table.id, table.subject, table.salt).tuples():
+                    if salt is None:
+                        older += 1
+                    elif subject_of(bytes(salt), person_id) != subject:
+                        wrong[subject] = person_id
+        return wrong, older
 
     def kept_templates(self, person_id: str) -> list[dict[str, Any]]:
         """What is kept of each template but the vector, as JSON values."""

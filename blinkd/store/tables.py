@@ -17,6 +17,7 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         enrolled_at = TextField()
         envelope = TextField(null=True)
         subject = IntegerField()
+        salt = BlobField(null=True)
         valid_from = TextField(null=True)
         valid_until = TextField(null=True)
 
@@ -70,6 +71,7 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
     class FormerPeople(Model):
         subject = IntegerField(primary_key=True)
         id = TextField()
+        salt = BlobField(null=True)
 
         class Meta:
             database = bound

@@ -4,6 +4,8 @@
 ALTER TABLE people ADD COLUMN subject INTEGER;
 UPDATE people SET subject = random() & 9007199254740991;  -- 53 bits, which every reader of JSON keeps exact
 CREATE UNIQUE INDEX people_by_subject ON people (subject);
+-- new pseudonyms follow from id and salt, so that `log verify` notices when somebody else is put in a person's place; null: from before
+ALTER TABLE people ADD COLUMN salt BLOB;
 ALTER TABLE people ADD COLUMN valid_from TEXT;  -- local dates, both included; null: no limit
 ALTER TABLE people ADD COLUMN valid_until TEXT;
 
@@ -16,7 +18,8 @@ CREATE TABLE memberships (
 -- ids of people who are gone, where the policy keeps hours under the id; those who were deleted by earlier versions among them
 CREATE TABLE former_people (
     subject INTEGER PRIMARY KEY,
-    id TEXT NOT NULL
+    id TEXT NOT NULL,
+    salt BLOB
 );
 CREATE INDEX former_people_by_id ON former_people (id);
 INSERT INTO former_people (subject, id)

@@ -133,3 +133,24 @@ def test_a_book_whose_length_nobody_noted_is_not_called_whole(state: Path) -> No
 def test_an_empty_book_is_whole(tmp_path: Path) -> None:
     done = log("verify", "--json", state=tmp_path)
     assert (done.code, done.json["ok"], done.json["entries"]) == (0, True, 0)
+
+
+def test_people_who_were_exchanged_are_noticed(state: Path) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    first, second = (row[0] for row in raw.execute("SELECT subject FROM people ORDER BY id"))
+    for subject, person_id in ((-1, "A"), (first, "B"), (second, "A")):
+        raw.execute("UPDATE people SET subject = ? WHERE id = ?", (subject, person_id))
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["first_bad"]["seq"]) == (1, 1)
+    assert "'B'" in done.json["first_bad"]["reason"]
+
+
+def test_a_person_who_was_renamed_in_the_database_is_noticed(state: Path) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute("UPDATE people SET id = 'C' WHERE id = 'B'")
+    raw.execute("UPDATE enrolments SET person_id = 'C' WHERE person_id = 'B'")
+    raw.commit()
+    raw.close()
+    assert log("verify", "--json", state=state).json["first_bad"]["seq"] == 3
