@@ -87,6 +87,7 @@ class PowerCuts:
         self._record = Record()
         FileLayer(folder, self._record)
         self.counts: collections.Counter[str] = collections.Counter()
+        self._keys: dict[str, bytes] = {}
 
     def cut(self, wanted: int) -> None:
         """Raises Violation."""
@@ -104,8 +105,13 @@ class PowerCuts:
                 before = ()
             start = _content(work)
             steps = self._sittings(work)
+            self._keep_keys(work)
             shutil.rmtree(work)
             self._cut_record(start, steps, before, wanted // len(ORIGINS))
+
+    def _keep_keys(self, work: Path) -> None:
+        """The keys are synced before the database first needs them, and what cannot be read back is none of the file layer's."""
+        self._keys = {name: data for name, data in _content(work).items() if name.endswith(".key")}
 
     def _sittings(self, work: Path) -> list[Step | Failed | str]:
         """A terminal is started twice, and people punch; every step of it."""
@@ -151,7 +157,7 @@ class PowerCuts:
     def _one(self, disk: Disk, loss: Loss, announced: list[str], before: tuple[str, ...], *, again: bool = False) -> None:
         state = disk.after_cut(loss, self._chance)
         place = self._folder / "cut"
-        _make(place, state)
+        _make(place, state | self._keys)
         record = self._record
         record.steps, record.on = [], again
         try:
@@ -173,7 +179,7 @@ class PowerCuts:
             disk.do(step)
             if number in moments:
                 place = self._folder / "again"
-                _make(place, disk.after_cut(self._chance.choice(LOSSES), self._chance))
+                _make(place, disk.after_cut(self._chance.choice(LOSSES), self._chance) | self._keys)
                 audit(place, announced, self._doubtful + 1, before)  # the audit's own punch too
                 shutil.rmtree(place)
                 self.counts["cuts in a recovery"] += 1
@@ -186,6 +192,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 def _make(folder: Path, content: dict[str, bytes]) -> None:
     folder.mkdir(parents=True)
     for name, data in content.items():
+        (folder / name).touch(mode=0o600)
         (folder / name).write_bytes(data)
 
 
