@@ -60,9 +60,9 @@ def open_for_writing(path: Path, settings: StoreSettings) -> peewee.SqliteDataba
         if not checked:
             check(database)
             _refuse_newer(database, path)
+        _settle(database)
         database.execute_sql("PRAGMA journal_mode = wal")
         migrate(database, str(path))
-        _settle(database)
     except BaseException:
         database.close()
         raise
@@ -113,6 +113,7 @@ def _settle(database: peewee.SqliteDatabase) -> None:
     Its last sync may have failed. Linux then still shows what was written, and SQLite takes it for committed, but no later sync brings it to
     the disk: whatever is written behind it would be lost with it. Written anew it is safe.
     """
+    version_of(database)  # SQLite opens a log at the first read, and before has nothing to move
     try:
         database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # waits for nobody, as a running daemon has synced its log itself
     except DATABASE_ERRORS as error:

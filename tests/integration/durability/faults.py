@@ -27,8 +27,8 @@ from tests.unit.store.stores import old_database
 
 SQLITE_IOERR_FSYNC = 10 | 4 << 8  # what SQLite's own layer answers when fsync fails
 PAGE = 4096  # bytes of a page of the database, SQLite's default
-EVERY_CALL = 16  # of opening and migrating is tried; of the calls beyond one of so many:
-STRIDE = 9
+EVERY_CALL = 12  # of opening and migrating is tried; of the calls beyond one of so many:
+STRIDE = 13
 EARLY = "early "  # before a fault's name: the terminal is broken on purpose and announces before it commits; this must be found
 GROWN = 6  # punches in the folder that stages begin with
 

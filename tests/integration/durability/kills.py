@@ -37,10 +37,10 @@ SHORTEST_DELAY_S = 10e-6  # after the phase that is aimed at has begun; evenly b
 LONGEST_DELAY_S = {"open": 0.01, "punches": 0.02, "checkpoint": 0.002, "close": 0.002}
 AIMS = ("open", "punches", "punches", "punches", "checkpoint", "close")
 ON_A_COPY = 0.6  # of the audits, so that the next child finds what the kill has left
-GO_ON = 0.2  # of the audits punch once more
+GO_ON = 0.1  # of the audits punch once more
 PATIENCE_S = 20.0  # for the phase that is aimed at
 OLD_VERSIONS = (1, 2, 3, 4)  # those of the origin, with rows in their tables
-GROWN = 40  # punches in a folder that is not new
+GROWN = 20  # punches in a folder that is not new
 
 
 class Life:

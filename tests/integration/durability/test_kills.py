@@ -5,7 +5,7 @@ import pytest
 
 from tests.integration.durability.processes import run_all
 
-KILLS = 1600  # in each of two processes
+KILLS = 1520  # in each of two processes
 HIT_AT_LEAST = {
     "in open": 300,
     "in punches": 300,
