@@ -30,7 +30,7 @@ from tests.integration.durability.file_layer import OK, FileLayer, Step
 from tests.integration.durability.terminal import Terminal, kept, opened
 from tests.unit.store.stores import old_database
 
-LIVES_OF_A_FOLDER = {"new": 6, "old": 6, "grown": 12}  # then the next begins, so that audits stay short
+LIVES_OF_A_FOLDER = {"new": 6, "old": 6, "grown": 8}  # then the next begins, so that audits stay short
 FIRST_LIVES = 3  # of a folder that is new or old: most are killed while they make or migrate the database
 EXACT = 0.6  # of the kills hit one exact step, the others come from outside
 SHORTEST_DELAY_S = 10e-6  # after the phase that is aimed at has begun; evenly by their logarithm up to about its length
@@ -52,7 +52,7 @@ class Life:
         self._layer = layer
         self._fault = fault
         self._aim = aim
-        self._punches = chance.choice((1, 4, 12))
+        self._punches = chance.choice((1, 3, 6))
         self._autocheckpoint = chance.choice((4, 20, 1000))  # pages of the log
         self._checkpoint = chance.choice(("PASSIVE", "FULL", "RESTART", "TRUNCATE"))
         self._exact = steps > 0 and chance.random() < EXACT
@@ -71,7 +71,7 @@ class Life:
         if not self._exact:
             until = time.monotonic() + PATIENCE_S
             while self._page.is_before(self._aim) and time.monotonic() < until:
-                time.sleep(SHORTEST_DELAY_S)
+                time.sleep(5 * SHORTEST_DELAY_S)
             time.sleep(self._delay_s)
             os.kill(child, signal.SIGKILL)
         with open(reading, encoding="ascii") as pipe:  # noqa: PTH123  a descriptor
