@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from blinkd.attendance.imports import read_rows, take_in
 from blinkd.attendance.proof import Anchor, Proof, in_order, prove
@@ -50,7 +50,9 @@ def log(
     settings: Settings = context.obj
     zone = settings.terminal.zone
     start, end = (None if limit is None else limit if limit.tzinfo else limit.replace(tzinfo=zone) for limit in (since, until))
-    table = Table("seq", "time", "person", "status", "punctuality", "sync", "remarks")
+    table = Table(
+        "seq", "time", Column("person", overflow="fold"), "status", "punctuality", "sync", Column("remarks", overflow="fold"), box=None
+    )
     with Parts(settings).open_store(read_only=True) as store:
         names = {known.id: known.name for known in store.people.all()}
         count = 0

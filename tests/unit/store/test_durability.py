@@ -1,9 +1,6 @@
 import os
-import random
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +10,6 @@ from blinkd.clock import ReplayClock
 from blinkd.settings import StoreSettings
 from blinkd.store.database import DATABASE_FILE, Store
 from tests.unit.store.stores import QUICK, open_store, punch, rows, sample
-
-KILLS = 15
-PUNCHING = """
-import sys
-from pathlib import Path
-from blinkd.clock import SystemClock
-from blinkd.settings import AttendanceSettings
-from tests.unit.store.stores import clerk_of, open_store
-with open_store(Path(sys.argv[1])) as store:
-    clerk = clerk_of(store, SystemClock(), AttendanceSettings(min_interval_s=0))
-    while True:
-        print(clerk.attend("E-1", 0.7, {}).id, flush=True)
-"""
 
 
 def _pragma(store: Store, name: str) -> object:
@@ -68,27 +52,6 @@ def test_a_committed_punch_is_visible_to_another_connection_at_once(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_every_acknowledged_punch_survives_kill_9(tmp_path: Path) -> None:
-    with open_store(tmp_path) as store:
-        store.people.enrol("E-1", "Ann", [])
-    chance = random.Random(7)
-    acknowledged: list[str] = []
-    for _ in range(KILLS):
-        with subprocess.Popen([sys.executable, "-c", PUNCHING, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            acknowledged += [child.stdout.readline().strip() for _ in range(chance.randrange(1, 30))]
-            child.kill()
-            acknowledged += [line.strip() for line in child.stdout if line.endswith("\n")]
-    assert len(acknowledged) >= KILLS
-    with open_store(tmp_path) as store:
-        assert _pragma(store, "integrity_check") == "ok"
-        punches = list(store.book.punches())
-        assert set(acknowledged) <= {row.id for row in punches}
-        assert [row.seq for row in punches] == list(range(1, len(punches) + 1))
-        assert len(list(store.scans.read())) == len(store.outbox.pending(10**6)) == len(punches)
-    assert not list(tmp_path.glob("*.corrupt-*"))
-
-
 @pytest.mark.parametrize(
     "sql",
     [
