@@ -73,7 +73,8 @@ class BookRepository:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
         with self._guard():
             head = self._links.begin(self._unsigned)
-            self._database.execute_sql("DELETE FROM unsigned_sync")
+            # without the condition SQLite rewrites the page of an empty table, for which a full disk has no room
+            self._database.execute_sql("DELETE FROM unsigned_sync WHERE seq > 0")
         return head
 
     def head(self) -> Head | None:

@@ -15,9 +15,9 @@ from tests.integration.durability.audit import Violation, audit, check
 from tests.integration.durability.terminal import Terminal, kept, opened
 
 BALLAST_BYTES = 300_000  # what is removed to make room
-MOST_PUNCHES = 2_000  # a disk of a few megabytes is full long before
+MOST_PUNCHES = 20_000  # a disk of a few megabytes is full long before
 MORE_TRIES = 20  # while the disk is full
-DISK_MB = 4
+DISK_MB = 6
 
 
 def _run(*command: str | Path, allowed: tuple[int, ...] = (0,)) -> None:
