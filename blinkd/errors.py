@@ -61,3 +61,23 @@ class ReportRefused(BlinkdError):
 
 class ImportRefused(BlinkdError):
     """A file to be imported is wrong: the message lists every problem by row and column, and nothing was taken in."""
+
+
+class EnvelopeRejected(BlinkdError):
+    """An envelope does not open or is none; `reason` is a short machine-readable word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class MessageRejected(BlinkdError):
+    """A message from the network is not one of the protocol; `reason` is a short machine-readable word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CertificateRefused(BlinkdError):
+    """A certificate is not one of the organisation's, not this terminal's, revoked, or not valid now."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from blinkd.attendance.chain import NO_HASH, Link, commitment_of, hash_of, note_digest
+from blinkd.crypto.chain import NO_HASH, Link, commitment_of, hash_of, note_digest
 from blinkd.crypto.signing import Verifier
 
 

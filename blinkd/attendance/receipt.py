@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blinkd.attendance.chain import canonical
+from blinkd.crypto.chain import canonical
 from blinkd.crypto.signing import Signer, Verifier
 from blinkd.errors import NotAllowed
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from blinkd.attendance.chain import new_salt, subject_of
 from blinkd.clock import microseconds
 from blinkd.crypto.at_rest import TemplateCipher, template_key
+from blinkd.crypto.chain import new_salt, subject_of
 from blinkd.store.database import Store
 
 MINUTE_US = 60 * 1_000_000

@@ -10,7 +10,6 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.chain import Link, canonical, new_salt, note_digest
 from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
 from blinkd.attendance.proof import Entry
@@ -18,6 +17,7 @@ from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punc
 from blinkd.attendance.reports.watermark import Watermark
 from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
+from blinkd.crypto.chain import Link, canonical, new_salt, note_digest
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
 from blinkd.store.stamps import Stamped, read_stamps

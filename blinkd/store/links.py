@@ -12,8 +12,8 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.chain import NO_HASH, Link, canonical, commitment_of, hash_of, new_salt
 from blinkd.attendance.punch import Punch, SyncState
+from blinkd.crypto.chain import NO_HASH, Link, canonical, commitment_of, hash_of, new_salt
 from blinkd.crypto.signing import Signer
 from blinkd.errors import KeyMissing
 

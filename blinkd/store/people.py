@@ -9,11 +9,11 @@ from typing import Any
 
 from peewee import IntegrityError, fn
 
-from blinkd.attendance.chain import new_salt, subject_of
 from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.supervisor import EARLIEST, LATEST
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
+from blinkd.crypto.chain import new_salt, subject_of
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard

@@ -1,0 +1,1 @@
+"""What terminal and relay say to each other, and the terminal's side of it."""
