@@ -1,12 +1,13 @@
 """The terminal's database: opened with care, checked before it is trusted, never overwritten."""
 
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,12 +106,7 @@ class Store:
 
     @classmethod
     def _open(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise StoreError(
-                f"{path}: cannot be opened for writing: {error.strerror}; check owner, mode and mount of the state folder"
-            ) from None
+        _make_file(path)
         try:
             return cls(open_for_writing(path, settings), path, state_dir)
         except DATABASE_ERRORS as error:
@@ -234,6 +230,30 @@ def make_folder(state_dir: Path) -> None:
     except OSError as error:
         raise StoreError(
             f"{state_dir}: cannot be made or is no folder ({error.strerror}); set state_dir or BLINKD_STATE_DIR to a folder that you may write"
+        ) from None
+
+
+def _make_file(path: Path) -> None:
+    """Make the database's file if there is none, closed to others; never open one that is there. Raises StoreError.
+
+    Closing a file takes away every lock that this process has on it, and with them the right of another connection of ours to its log: the
+    next process that closes the database would then delete the log under it (SQLite, "How To Corrupt An SQLite Database File", 2.2).
+    """
+    try:
+        if path.exists():
+            if not os.access(path, os.W_OK):
+                read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+                raise (
+                    OSError(errno.EROFS, os.strerror(errno.EROFS))
+                    if read_only
+                    else PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                )
+            return
+        with suppress(FileExistsError):  # another process was faster
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be opened for writing: {error.strerror}; check owner, mode and mount of the state folder"
         ) from None
 
 

@@ -30,7 +30,7 @@ CREATE TRIGGER punches_unsettle AFTER INSERT ON punches WHEN NEW.clock <> 'unsyn
 END;
 -- the time of an untrusted clock may turn out to be any
 CREATE TRIGGER punches_unsynced_unsettle AFTER INSERT ON punches WHEN NEW.clock = 'unsynced' BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;
 CREATE TRIGGER punches_gone_unsettle AFTER DELETE ON punches BEGIN
     -- one that was corrected counted at another time than its own
@@ -48,19 +48,19 @@ CREATE TRIGGER corrections_unsettle AFTER INSERT ON entries WHEN json_extract(NE
     );
 END;
 CREATE TRIGGER entries_unsettle AFTER INSERT ON entries WHEN json_extract(NEW.content, '$.kind') IN ('clock', 'assignment') BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;
 CREATE TRIGGER entries_gone_unsettle AFTER DELETE ON entries
     WHEN json_extract(OLD.content, '$.kind') IN ('clock', 'assignment', 'correction')
 BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;
 CREATE TRIGGER people_new_unsettle AFTER INSERT ON people BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;
 CREATE TRIGGER people_gone_unsettle AFTER DELETE ON people BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;
 CREATE TRIGGER people_changed_unsettle AFTER UPDATE OF subject, status, enrolled_at, valid_from, valid_until ON people BEGIN
-    DELETE FROM day_totals;
+    DELETE FROM day_totals WHERE day > 0;  -- without a condition SQLite rewrites its pages even when it is empty
 END;

@@ -1,6 +1,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,13 @@ def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
     store.close()
     store.close()
     assert {file.name for file in tmp_path.iterdir()} == {DATABASE_FILE}
+
+
+def test_another_process_does_not_delete_the_log_when_this_one_has_opened_the_database_twice(tmp_path: Path) -> None:
+    opening = "import sys; from pathlib import Path; from tests.unit.store.stores import open_store; open_store(Path(sys.argv[1])).close()"
+    with open_store(tmp_path) as store:
+        store.book.append_punch(punch(1))
+        open_store(tmp_path).close()  # as the daily upkeep does in a thread of the daemon
+        subprocess.run([sys.executable, "-c", opening, str(tmp_path)], check=True)
+        store.book.append_punch(punch(2))
+        assert rows(tmp_path, "SELECT seq FROM punches ORDER BY seq") == [(1,), (2,)]
