@@ -185,11 +185,11 @@ class MqttLink:
     def _clean(self) -> dict[str, Any]:
         if self._broker.version != 5:
             return {}
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._broker.session_s
         return {"clean_start": False, "properties": properties}
 
-    def _on_connect(self, client: Client, _: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None) -> None:
+    def _on_connect(self, client: Client, _: object, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         if code.is_failure:
             self._reason = f"the broker refuses: {code}"
             self._gone.set()
@@ -202,13 +202,13 @@ class MqttLink:
             client.subscribe([(topic, QOS) for topic in self._subscriptions])
         self._happened(Connected())
 
-    def _on_disconnect(self, client: Client, _: object, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None) -> None:
+    def _on_disconnect(self, client: Client, _: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         if client is self._client or self._client is None:
             self._reason = self._reason or f"the connection ended: {code}"
             self._gone.set()
 
     def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
-        self._happened(Arrived(message.topic, message.payload))
+        self._happened(Arrived(message.topic, bytes(message.payload)))
 
 
 def tls_context(broker: Broker, *, check_time: bool = True) -> ssl.SSLContext:
