@@ -261,21 +261,26 @@ class BookRepository:
         return self._links_with_content(), [int(row[0]) for row in strays]
 
     def _links_with_content(self) -> Iterator[Entry]:
-        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.note, e.note_salt, q.*
+        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.kind, e.target, e.subject, e.note, e.note_salt, q.*
             FROM chain c LEFT JOIN entries e ON e.seq = c.seq LEFT JOIN ({PUNCHES}) q ON q.seq = c.seq ORDER BY c.seq"""
         with self._reading():
             for row in self._database.execute_sql(sql):
-                seq, salt, commitment, hash_, signature, text, note, note_salt = row[:8]
-                link = Link(seq, salt, commitment, hash_, signature)
+                seq, salt, commitment, hash_, signature, text, kind, target, subject, note, note_salt = row[:11]
+                link = Link(seq, _blob(salt), _blob(commitment) or b"", _blob(hash_) or b"", _blob(signature))
                 content: Mapping[str, Any] | None = None
                 try:
                     if text is not None:
-                        content = json.loads(text)
-                    elif row[8] is not None:
-                        content = _punch(row[8:]).content()
-                except (ValueError, TypeError, OverflowError):  # an edited row that is no punch any more
+                        content = _written(text, kind, target, subject)
+                    elif row[11] is not None:
+                        content = _punch(row[11:]).content()
+                        # a fraction of a microsecond would be rounded away here, and trip whoever reads the column itself
+                        if type(row[15]) is not int:
+                            content = {}
+                        canonical(content)  # of bytes in the place of a text there is none
+                except (ValueError, TypeError, OverflowError, RecursionError):  # an edited row that is no punch any more
                     content = {}
-                yield Entry(seq, link, content, None if note is None else (note, note_salt or b""))
+                words = None if note is None else (note if isinstance(note, str) else "", _blob(note_salt) or b"")
+                yield Entry(seq, link, content, words)
 
     def _unsigned(self) -> Iterator[Punch]:
         """What an older version recorded, by number; in portions, for a terminal of many years has more than fits into its memory."""
@@ -311,6 +316,22 @@ def ranges(numbers: list[int]) -> list[tuple[int, int]]:
     ends = [number for number, after in pairwise(numbers) if after != number + 1] + numbers[-1:]
     begins = numbers[:1] + [after for number, after in pairwise(numbers) if after != number + 1]
     return list(zip(begins, ends, strict=True))
+
+
+def _blob(value: object) -> bytes | None:
+    """A column of bytes; empty when somebody put something else there, which then fits nothing."""
+    return None if value is None else value if isinstance(value, bytes) else b""
+
+
+def _written(text: str, kind: object, target: object, subject: object) -> Mapping[str, Any]:
+    """The content of an entry; empty when it is not what this program writes.
+
+    Other bytes can mean one thing here and another to SQLite, which takes the first of two members of one name; and its columns must be
+    those of the content, for by them corrections are found.
+    """
+    content = json.loads(text)
+    same = isinstance(content, dict) and text == canonical(content).decode()
+    return content if same and (content.get("kind"), content.get("target"), content.get("subject")) == (kind, target, subject) else {}
 
 
 def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES
