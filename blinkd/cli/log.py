@@ -153,14 +153,16 @@ def verify(
 
 def _prove_people(store: Store, proof: Proof) -> None:
     """The book names people by pseudonyms; whose these are stands outside of it."""
-    wrong, older = store.people.unproved()
-    if older:
-        proof.warnings.append(f"{older} people were enrolled by an older version: that their punches are theirs is not proved")
-    for subject, person_id in wrong.items():
+    if proof.book is None:
+        return  # what an older version recorded is not in a chain yet, and the proof says so
+    found = []
+    for subject, person_id in store.people.unproved(store.book.bound()).items():
         first = next(store.book.punches(person_id=pseudonym(subject)), None)
         seq = 0 if first is None else first.seq
-        if proof.first_bad is None or seq < proof.first_bad[0]:
-            proof.first_bad = (seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged")
+        found.append((seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged"))
+    for subject, seq in store.book.nameless().items():
+        found.append((seq, f"nobody is known by its {pseudonym(subject)}, and no signed entry says that the person was deleted"))
+    proof.first_bad = min([*found, *([] if proof.first_bad is None else [proof.first_bad])], default=None)
 
 
 def _say(proof: Proof, proved: bool) -> None:

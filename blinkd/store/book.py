@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from blinkd.attendance.chain import Link, canonical, new_salt, note_digest
+from blinkd.attendance.chain import Link, binding_of, canonical, new_salt, note_digest
 from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
 from blinkd.attendance.proof import Entry
@@ -22,7 +22,9 @@ from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
 from blinkd.store.stamps import Stamped, read_stamps
 
+DELETION = "deletion"
 PORTION = 5000  # rows read at once where all are wanted
+PEOPLE, PEOPLE_AT_ONCE = "people", 500  # whose pseudonyms an older version drew by lot; so many in one entry
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
@@ -72,7 +74,7 @@ class BookRepository:
     def begin(self) -> Head:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
         with self._guard():
-            head = self._links.begin(self._unsigned)
+            head = self._links.begin(self._unsigned, self._older_people)
             self._database.execute_sql("DELETE FROM unsigned_sync")
         return head
 
@@ -288,6 +290,33 @@ class BookRepository:
         while rows := self._database.execute_sql(f"{PUNCHES} WHERE p.seq > ? ORDER BY p.seq LIMIT {PORTION}", (after,)).fetchall():
             yield from map(_punch, rows)
             after = int(rows[-1][0])
+
+    def _older_people(self) -> Iterator[Mapping[str, Any]]:
+        """Give those people whom an older version enrolled, and those it had left, a salt; contents of the entries that say whose pseudonyms
+        theirs are. From then on nobody is without one.
+        """  # fmt: skip
+        bound = []
+        for table in ("people", "former_people"):
+            for subject, person_id in self._database.execute_sql(f"SELECT subject, id FROM {table} WHERE salt IS NULL").fetchall():
+                salt = new_salt()
+                self._database.execute_sql(f"UPDATE {table} SET salt = ? WHERE subject = ?", (salt, subject))
+                bound.append(binding_of(salt, subject, person_id))
+        for start in range(0, len(bound), PEOPLE_AT_ONCE):
+            yield {"kind": PEOPLE, "bound": bound[start : start + PEOPLE_AT_ONCE]}
+
+    def bound(self) -> set[str]:
+        """What the book keeps of those people whose pseudonyms an older version drew by lot."""
+        return {one for _, content, _ in self.entries(PEOPLE) for one in content["bound"]}
+
+    def nameless(self) -> dict[int, int]:
+        """Pseudonyms of punches of whom nobody knows whose they are, and no entry says that the person was deleted; the first punch of each."""
+        with self._reading():
+            deleted = {(content["subject"], content["hours"]) for _, content, _ in self.entries(DELETION)}
+            found = self._database.execute_sql(
+                """SELECT subject, min(seq) FROM punches WHERE subject NOT IN (SELECT subject FROM people)
+                AND subject NOT IN (SELECT subject FROM former_people) GROUP BY subject"""
+            ).fetchall()
+        return {int(subject): int(seq) for subject, seq in found if (subject, "pseudonym") not in deleted}
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(

@@ -13,11 +13,11 @@ from blinkd.attendance.supervisor import LONGEST_BY, LONGEST_WHY, words
 from blinkd.clock import Instant
 from blinkd.crypto.signing import Signer
 from blinkd.errors import NotAllowed
-from blinkd.store.book import BookRepository
+from blinkd.store.book import DELETION, BookRepository
 from blinkd.store.people import PeopleRepository
 
 Hours = Literal["id", "pseudonym", "erase"]
-DELETION, WITHDRAWAL = "deletion", "withdrawal"
+WITHDRAWAL = "withdrawal"
 
 
 class Erasure:

@@ -55,10 +55,13 @@ class ChainWriter:
             raise ValueError(f"entry {seq} after {head.seq}")
         self._add(head, content)
 
-    def begin(self, unsigned: Callable[[], Iterable[Punch]] | None = None) -> Head:
+    def begin(
+        self, unsigned: Callable[[], Iterable[Punch]] | None = None, older: Callable[[], Iterable[Mapping[str, Any]]] | None = None
+    ) -> Head:
         """Return the head of a book that has begun, beginning it when it has not.
 
-        unsigned: what an older version recorded, by number; it is taken into the chain, and one signature covers it.
+        unsigned: what an older version recorded, by number; it is taken into the chain, and one signature covers it. older: contents of
+        further entries on what that version left.
         """
         if (head := self.head()) is not None:
             self._signing(head)
@@ -72,6 +75,8 @@ class ChainWriter:
             adopted += 1
         if adopted:
             head = self._write(head, {"kind": "adopted", "count": adopted})
+        for content in older() if older is not None else ():
+            head = self._write(head, content)
         self._added = head
         return head
 

@@ -10,7 +10,7 @@ from blinkd.settings import AttendanceSettings
 from blinkd.store.database import DATABASE_FILE
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
-from tests.unit.store.stores import clerk_of, open_store
+from tests.unit.store.stores import clerk_of, old_database, open_store
 
 DESIGN = ["id", "seq", "person_id", "name", "timestamp", "status", "punctuality", "clock", "sync", "terminal"]
 BY = ("--by", "S-7", "--why", "the camera was dark")
@@ -154,3 +154,49 @@ def test_a_person_who_was_renamed_in_the_database_is_noticed(state: Path) -> Non
     raw.commit()
     raw.close()
     assert log("verify", "--json", state=state).json["first_bad"]["seq"] == 3
+
+
+def test_people_who_were_exchanged_and_robbed_of_their_salts_are_noticed(state: Path) -> None:
+    """As if an older version had enrolled them, which knew no salts."""
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    first, second = (row[0] for row in raw.execute("SELECT subject FROM people ORDER BY id"))
+    for subject, person_id in ((-1, "A"), (first, "B"), (second, "A")):
+        raw.execute("UPDATE people SET subject = ?, salt = NULL WHERE id = ?", (subject, person_id))
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["first_bad"]["seq"]) == (1, 1)
+
+
+def test_a_person_who_vanished_from_the_database_is_noticed(state: Path) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute("DELETE FROM enrolments WHERE person_id = 'B'")
+    raw.execute("DELETE FROM people WHERE id = 'B'")
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["first_bad"]["seq"]) == (1, 3)
+    assert "deleted" in done.json["first_bad"]["reason"]
+
+
+@pytest.mark.parametrize("hours", ["id", "pseudonym", "erase"])
+def test_a_person_who_was_deleted_by_command_leaves_a_book_that_is_proved(state: Path, hours: str) -> None:
+    deleted = blinkd("people", "delete", "B", "--hours", hours, "--why", "left", "--by", "S-7", state=state)
+    assert deleted.code == 0, deleted.err
+    assert log("verify", "--json", state=state).code == 0
+
+
+def test_people_of_an_older_version_are_proved_by_an_entry_and_cannot_be_exchanged(tmp_path: Path) -> None:
+    old_database(tmp_path / DATABASE_FILE, 4)
+    with open_store(tmp_path) as store:
+        store.book.begin()
+    whole = log("verify", "--json", state=tmp_path)
+    assert (whole.code, whole.json["warnings"]) == (0, [])
+    raw = sqlite3.connect(tmp_path / DATABASE_FILE)
+    (first, salt), (second, other) = raw.execute("SELECT subject, salt FROM people ORDER BY id").fetchall()
+    for subject, kept, person_id in ((-1, None, "u1"), (first, salt, "u2"), (second, other, "u1")):
+        raw.execute("UPDATE people SET subject = ?, salt = ? WHERE id = ?", (subject, kept, person_id))
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=tmp_path)
+    assert (done.code, "exchanged" in done.json["first_bad"]["reason"]) == (1, True)
