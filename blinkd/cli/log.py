@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from blinkd.attendance.imports import read_rows, take_in
+from blinkd.attendance.imports import aware, read_rows, take_in
 from blinkd.attendance.proof import Anchor, Proof, in_order, prove
 from blinkd.attendance.punch import Direction, pseudonym
 from blinkd.attendance.supervisor import Supervisor
@@ -18,7 +18,7 @@ from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.crypto.keyfile import KEY_BYTES
 from blinkd.crypto.signing import Signer
 from blinkd.daemon import Parts
-from blinkd.errors import KeyMissing, StoreError
+from blinkd.errors import KeyMissing, NotAllowed, StoreError
 from blinkd.settings import Settings
 from blinkd.store.anchors import FORM, head_file, journal
 from blinkd.store.database import Store
@@ -30,7 +30,7 @@ HASH_BYTES = 32
 
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides this; it stays in the book.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it stays in the book.")]
-Seq = Annotated[int, typer.Argument(metavar="SEQ", help="Number of the punch, as blinkd log shows it.")]
+Seq = Annotated[int, typer.Argument(metavar="SEQ", min=0, max=2**63 - 1, help="Number of the punch, as blinkd log shows it.")]
 
 
 @app.callback()
@@ -227,7 +227,7 @@ def amend(
 ) -> None:
     """A supervisor gives the right time or direction of a punch. What was recorded stays visible."""
     settings: Settings = context.obj
-    when = None if time is None else time if time.tzinfo else time.replace(tzinfo=settings.terminal.zone)
+    when = None if time is None else _of_site(time, settings)
     _correct(context, by, as_json, lambda one: one.amend(seq, why, when, status))
 
 
@@ -243,7 +243,7 @@ def add(
 ) -> None:
     """A supervisor adds a punch that the terminal did not record."""
     settings: Settings = context.obj
-    when = time if time.tzinfo else time.replace(tzinfo=settings.terminal.zone)
+    when = _of_site(time, settings)
     _correct(context, by, as_json, lambda one: one.add(person, when, status, why))
 
 
@@ -281,6 +281,14 @@ def _correct(context: typer.Context, by: str, as_json: bool, work: Callable[[Sup
     with parts.open_store() as store:
         entry = work(Supervisor(store.book, parts.clock, by))
     _said(entry, as_json)
+
+
+def _of_site(time: datetime, settings: Settings) -> datetime:
+    """Aware; local time of the site where no offset was given. Raises NotAllowed for one that comes never or twice that night."""
+    try:
+        return aware(time, settings.terminal.zone)
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None
 
 
 def _said(entry: int, as_json: bool) -> None:

@@ -84,7 +84,10 @@ def test_the_span_is_of_the_time_that_holds_now(state: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("void", "9", *BY), 1, "no punch of this book"),
+        (("void", "99999999999999999999", *BY), 2, "SEQ"),
         (("void", "1", "--by", "S-7"), 2, "--why"),
+        (("add", "A", "2026-10-25T02:30", "CHECK_OUT", *BY), 1, "comes twice that night"),
+        (("amend", "1", "--time", "2026-03-29T02:30", *BY), 1, "does not come that night"),
         (("void", "1", "--by", " ", "--why", "x"), 1, "--by"),
         (("amend", "1", *BY), 1, "nothing to amend"),
         (("amend", "1", "--time", "noon", *BY), 2, "is no time"),
