@@ -16,6 +16,7 @@ from blinkd.attendance.chain import NO_HASH, Link, canonical, commitment_of, has
 from blinkd.attendance.punch import Punch, SyncState
 from blinkd.crypto.signing import Signer
 from blinkd.errors import KeyMissing
+from blinkd.store.faults import DATABASE_ERRORS
 
 HEAD_FILE = "book.head"  # in the state folder
 
@@ -89,6 +90,11 @@ class ChainWriter:
             return
         self._added = None
         log.info("book %s: entry %d, head %s", added.book, added.seq, added.hash.hex())
+        if (noted := self._contradicted(added.book)) is not None:
+            log.error(
+                "%s tells of another entry %d than the book holds: it was cut off or exchanged; see blinkd log verify", HEAD_FILE, noted
+            )
+            return
         signature = self._signing(added).sign(added.hash)
         text = json.dumps({"book": added.book, "seq": added.seq, "hash": added.hash.hex(), "signature": signature.hex()})
         partial = self._folder / f".{HEAD_FILE}.{secrets.token_hex(8)}"
@@ -99,6 +105,19 @@ class ChainWriter:
                 partial.replace(self._folder / HEAD_FILE)
             finally:
                 partial.unlink(missing_ok=True)
+
+    def _contradicted(self, book: str) -> int | None:
+        """The number in the file of the head when the book holds another entry there, or none.
+
+        What grows behind an end that was cut off must not overwrite the one witness of it.
+        """
+        try:
+            content = json.loads((self._folder / HEAD_FILE).read_text(encoding="ascii"))
+            noted, seq, value = str(content["book"]), int(content["seq"]), bytes.fromhex(content["hash"])
+            row = self._database.execute_sql("SELECT hash FROM chain WHERE seq = ?", (seq,)).fetchone()
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, *DATABASE_ERRORS):
+            return None  # there is none, or a torn one, and the entry is on disk whatever happens here
+        return seq if noted == book and (row is None or row[0] != value) else None
 
     def forget(self) -> None:
         """The transaction was rolled back."""

@@ -75,6 +75,18 @@ def test_a_table_of_entries_whose_kinds_no_longer_follow_from_their_content_is_n
     assert proof.first_bad == (13, "its content was edited")
 
 
+def test_an_end_that_was_cut_off_stays_noticed_when_the_book_has_grown_again(tmp_path: Path) -> None:
+    book(tmp_path)
+    attack(tmp_path, *[f"DELETE FROM {table} WHERE seq >= 12" for table in TRIGGERS])
+    for _ in ("another process", "and another"):
+        with open_store(tmp_path) as store:
+            clerk = clerk_of(store, SetClock(), AttendanceSettings(min_interval_s=0))
+            for _ in range(3):
+                clerk.attend("E-1", 0.7, {})
+    proof = proved(tmp_path)
+    assert proof.first_bad == (14, "it is not the one that book.head knows: the book was written anew")
+
+
 def test_an_honest_book_is_proved_whole(tmp_path: Path) -> None:
     book(tmp_path)
     proof = proved(tmp_path)
