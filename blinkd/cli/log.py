@@ -120,16 +120,19 @@ def verify(
             lambda count: status.print(f"{count} entries", end="\r") if sys.stderr.isatty() else None,
         )
         _prove_people(store, proof)
+        altered = store.alterations()
         waiting = proof.entries == 0 and next(store.book.punches(), None) is not None
     if waiting:
         proof.first_bad = (1, "an older version recorded it unsigned; start the daemon once, which takes the old book into the chain")
     if torn is not None:
         proof.warnings.append(torn)
+    if altered:
+        proof.warnings.append(f"somebody changed the database's own rules, which keep the book: {', '.join(altered)}")
     if not proof.anchors and proof.entries:
         proof.warnings.append(
             "nothing outside of the database tells how long the book was: whether its end was cut off is not proved; give --head"
         )
-    proved = proof.ok and torn is None and bool(proof.anchors or not proof.entries)
+    proved = proof.ok and torn is None and not altered and bool(proof.anchors or not proof.entries)
     answer = {
         "ok": proved,
         "book": proof.book,

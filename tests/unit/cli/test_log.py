@@ -203,3 +203,21 @@ def test_people_of_an_older_version_are_proved_by_an_entry_and_cannot_be_exchang
     raw.close()
     done = log("verify", "--json", state=tmp_path)
     assert (done.code, "exchanged" in done.json["first_bad"]["reason"]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TRIGGER punches_fixed", "trigger punches_fixed is missing"),
+        ("CREATE TRIGGER late BEFORE INSERT ON chain BEGIN SELECT RAISE(IGNORE); END", "trigger late was put in"),
+        ("CREATE VIEW hours AS SELECT 1", "view hours was put in"),
+    ],
+)
+def test_changed_rules_of_the_database_are_noticed(state: Path, statement: str, said: str) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute(statement)
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["ok"], done.json["first_bad"]) == (1, False, None)
+    assert said in done.json["warnings"][0]
