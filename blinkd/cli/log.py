@@ -52,11 +52,10 @@ def log(
     start, end = (None if limit is None else limit if limit.tzinfo else limit.replace(tzinfo=zone) for limit in (since, until))
     table = Table("seq", "time", "person", "status", "punctuality", "sync", "remarks")
     with Parts(settings).open_store(read_only=True) as store:
-        names = {known.id: known.name for known in store.people.all()}
+        names = {known.subject: known.name for known in store.people.all()}
         count = 0
-        for line in transcript(store.book, settings.terminal.id, start, end, person):
+        for line in transcript(store.book, settings.terminal.id, start, end, person, names):
             count += 1
-            line["name"] = names.get(line["person_id"])
             if as_json:
                 print_json(line)
                 continue

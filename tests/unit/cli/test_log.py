@@ -8,6 +8,7 @@ import pytest
 
 from blinkd.settings import AttendanceSettings
 from blinkd.store.database import DATABASE_FILE
+from blinkd.store.dossier import dossier
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
 from tests.unit.store.stores import clerk_of, old_database, open_store
@@ -221,3 +222,16 @@ def test_changed_rules_of_the_database_are_noticed(state: Path, statement: str, 
     done = log("verify", "--json", state=state)
     assert (done.code, done.json["ok"], done.json["first_bad"]) == (1, False, None)
     assert said in done.json["warnings"][0]
+
+
+def test_whoever_gets_an_id_that_was_somebody_elses_is_not_given_their_punches(state: Path) -> None:
+    with open_store(state) as store:
+        store.erasure.delete("A", "id", "S-7", "left", SetClock().now())
+        store.people.enrol("A", "Cy", [])
+        held = dossier(store, "A", "terminal-1")
+    assert (held["name"], held["punches"], held["entries"]) == ("Cy", [], [])
+    assert [(line["seq"], line["person_id"], line["name"]) for line in lines(state=state)] == [
+        (1, "A", None),
+        (2, "A", None),
+        (3, "B", "Bo"),
+    ]
