@@ -201,7 +201,9 @@ def _against(proof: Proof, hashes: Mapping[int, bytes], anchors: Iterable[Anchor
     last = -1 if proof.head is None else proof.head[0]
     for anchor in sorted(anchors, key=lambda one: one.seq):
         if anchor.book not in ("", proof.book):
-            proof.warnings.append(f"{anchor.source} tells of another book ({anchor.book}), an earlier one of this terminal")
+            proof.warnings.append(
+                f"{anchor.source} tells of another book ({anchor.book}, entry {anchor.seq}), an earlier one of this terminal"
+            )
         elif anchor.seq > last:
             proof.first_bad = (last + 1, f"the book ends before it, and {anchor.source} knows entry {anchor.seq}: the end was cut off")
             return

@@ -20,7 +20,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.daemon import Parts
 from blinkd.errors import KeyMissing, NotAllowed, StoreError
 from blinkd.settings import Settings
-from blinkd.store.anchors import FORM, head_file, journal
+from blinkd.store.anchors import FORM, head_file, journal, other_heads
 from blinkd.store.database import Store
 from blinkd.store.transcript import transcript
 
@@ -108,6 +108,7 @@ def verify(
         anchors, torn = list(given), None
         try:
             beside = head_file(settings.state_dir, key)
+            anchors += other_heads(settings.state_dir, key)
         except StoreError as error:
             beside, torn = None, str(error)
         anchors += journal() if beside is None else [beside, *journal()]

@@ -95,6 +95,7 @@ class ChainWriter:
                 "%s tells of another entry %d than the book holds: it was cut off or exchanged; see blinkd log verify", HEAD_FILE, noted
             )
             return
+        self._keep_other(added.book)
         signature = self._signing(added).sign(added.hash)
         text = json.dumps({"book": added.book, "seq": added.seq, "hash": added.hash.hex(), "signature": signature.hex()})
         partial = self._folder / f".{HEAD_FILE}.{secrets.token_hex(8)}"
@@ -118,6 +119,14 @@ class ChainWriter:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, *DATABASE_ERRORS):
             return None  # there is none, or a torn one, and the entry is on disk whatever happens here
         return seq if noted == book and (row is None or row[0] != value) else None
+
+    def _keep_other(self, book: str) -> None:
+        """A head of another book is all that is left of one that was thrown away: it gets a name of its own."""
+        path = self._folder / HEAD_FILE
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            noted = uuid.UUID(str(json.loads(path.read_text(encoding="ascii"))["book"]))
+            if str(noted) != book:
+                path.rename(path.with_name(f"{HEAD_FILE}.{noted}"))
 
     def forget(self) -> None:
         """The transaction was rolled back."""

@@ -235,3 +235,15 @@ def test_whoever_gets_an_id_that_was_somebody_elses_is_not_given_their_punches(s
         (2, "A", None),
         (3, "B", "Bo"),
     ]
+
+
+def test_a_book_that_was_thrown_away_for_a_new_one_is_spoken_of(state: Path) -> None:
+    for file in state.glob(f"{DATABASE_FILE}*"):
+        file.unlink()
+    with open_store(state) as store:
+        store.people.enrol("A", "Ann", [])
+        clerk_of(store, SetClock()).attend("A", 0.7, {})
+    done = log("verify", "--json", state=state)
+    assert (done.json["entries"], done.json["first_bad"]) == (2, None)
+    assert "another book" in done.json["warnings"][0]
+    assert "entry 3" in done.json["warnings"][0]
