@@ -1,0 +1,287 @@
+"""Takes in what other terminals have changed: people and templates from the registry, each record once, in the order of its versions."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import SqliteDatabase
+
+from blinkd.attendance.punch import PersonStatus
+from blinkd.clock import Instant
+from blinkd.crypto.at_rest import TemplateCipher
+from blinkd.errors import EnrolmentRefused
+from blinkd.store.book import Guard
+from blinkd.store.erasure import Erasure, Hours
+from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
+from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.registry import ENROLMENT, Registry, Waiting
+from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+
+CURSOR = "registry_version"  # preference: up to which version of the registry everything is here
+ELSEWHERE = "deleted at another terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record as it stands at the relay. author: the terminal that changed it; replica: None for a deletion, and for what cannot be used:
+    then `refused` says why (a word, and words); change, certificate: as they came, for a second try.
+    """  # fmt: skip
+
+    record: str
+    type: str
+    version: int
+    edit: int
+    author: str
+    replica: Replica | None
+    refused: tuple[str, str] | None
+    change: Mapping[str, Any]
+    certificate: bytes
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of a page."""
+
+    applied: int = 0
+    quarantined: int = 0
+    conflicts: int = 0
+
+
+class Intake:
+    """A page is one transaction."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        registry: Registry,
+        erasure: Erasure,
+        preferences: PreferencesRepository,
+        cipher: Callable[[bool], TemplateCipher],
+        guard: Guard,
+        reading: Guard,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._erasure = erasure
+        self._preferences = preferences
+        self._cipher = cipher
+        self._guard = guard
+        self._reading = reading
+
+    def version(self) -> int:
+        """Up to which version of the registry everything is here; 0 at the beginning."""
+        return int(self._preferences.get(CURSOR) or 0)
+
+    def begin_again(self) -> None:
+        """The relay's registry is another one than before (it lost its newest versions): everything will be looked at again."""
+        with self._guard():
+            self._preferences.set(CURSOR, "0")
+            self._database.execute_sql("UPDATE registry SET version = 0")
+
+    def take(
+        self, here: str, page: list[Incoming], upto: int | None, hours: Hours, now: Instant, seal: Callable[[Waiting], str | None]
+    ) -> Taken:
+        """Take in records in the order of their versions; what cannot be used is set aside with its reason and never holds up the rest.
+
+        here: this terminal; upto: the version that everything is here after this, None for a second try; hours: what becomes of the punches
+        of people who were deleted elsewhere; seal: the envelope of a change of this terminal's that loses, as JSON.
+        """
+        taken = Taken()
+        with self._guard():
+            dimensions = self._dimensions()
+            for one in page:
+                self._one(here, one, hours, now, seal, taken, dimensions)
+            if upto is not None:
+                self._preferences.set(CURSOR, str(upto))
+        return taken
+
+    def quarantined(self) -> list[tuple[str, int, str, str]]:
+        """Record, version, reason and words of all that waits in quarantine."""
+        with self._reading():
+            rows = self._database.execute_sql("SELECT record, version, reason, words FROM registry_quarantine ORDER BY version").fetchall()
+        return [(str(record), int(version), str(reason), str(words)) for record, version, reason, words in rows]
+
+    def held(self, reasons: set[str]) -> list[tuple[Mapping[str, Any], bytes]]:
+        """The changes in quarantine for one of these reasons, with their authors' certificates, by version."""
+        marks = ", ".join("?" * len(reasons))
+        with self._reading():
+            rows = self._database.execute_sql(
+                f"SELECT change, certificate FROM registry_quarantine WHERE reason IN ({marks}) ORDER BY version", tuple(sorted(reasons))
+            ).fetchall()
+        return [(json.loads(change), bytes(certificate)) for change, certificate in rows]
+
+    def _one(
+        self,
+        here: str,
+        one: Incoming,
+        hours: Hours,
+        now: Instant,
+        seal: Callable[[Waiting], str | None],
+        taken: Taken,
+        dimensions: dict[str, int],
+    ) -> None:
+        own = self._own(one)
+        if own is not None and own.version >= one.version:
+            return  # it is here already
+        pending = own if own is not None and self._waits(own) else None
+        if pending is not None and one.author == here and one.edit == pending.edit:
+            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+            return
+        if pending is not None and pending.deleted and (one.replica is not None or one.refused is not None):
+            self._registry.settle(
+                one.record, pending.edit - 1, one.version
+            )  # a deletion stands against whatever was not made knowing of it
+            return
+        refused = one.refused or self._unusable(one, dimensions)
+        if refused is not None:
+            self._quarantine(one, refused)
+            taken.quarantined += 1
+            return
+        if pending is not None and (one.replica is not None or not pending.deleted) and one.author != here:
+            self._registry.lose(pending, one.author, seal(pending), now)
+            taken.conflicts += 1
+        self._apply(one, own, hours, now, dimensions)
+        taken.applied += 1
+
+    def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, dimensions: dict[str, int]) -> None:
+        replica, local_id = one.replica, None if own is None else own.local_id
+        if isinstance(replica, PersonReplica):
+            self._put_person(replica)
+            local_id = replica.id
+        elif isinstance(replica, TemplateReplica):
+            self._put_template(replica, dimensions)
+            local_id = replica.id
+        elif local_id is not None and one.type == "person":
+            self._erasure.delete(local_id, hours, one.author, ELSEWHERE, now)
+            local_id = None
+        elif local_id is not None:
+            self._database.execute_sql("DELETE FROM templates WHERE id = ?", (local_id,))
+            local_id = None
+        self._database.execute_sql(
+            "INSERT INTO registry (record, type, local_id, version, edit, sync, deleted) VALUES (?, ?, ?, ?, ?, 'SYNCED', ?) ON CONFLICT (record) "
+            "DO UPDATE SET local_id = excluded.local_id, version = excluded.version, sync = 'SYNCED', deleted = excluded.deleted, reason = NULL",
+            (one.record, one.type, local_id, one.version, 0 if own is None else own.edit, int(replica is None)),
+        )
+        if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
+            self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id))
+        self._database.execute_sql("DELETE FROM registry_quarantine WHERE record = ?", (one.record,))
+
+    def _own(self, one: Incoming) -> Waiting | None:
+        """What is here of a record: known to the registry, or, where somebody was enrolled here under the same id, not yet."""
+        row = self._database.execute_sql(
+            "SELECT record, type, local_id, version, edit FROM registry WHERE record = ?", (one.record,)
+        ).fetchone()
+        if row is not None:
+            return Waiting(*row)
+        local_id = None if one.replica is None else one.replica.id
+        if (
+            local_id is not None
+            and self._database.execute_sql(
+                "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id)
+            ).fetchone()
+        ):
+            return Waiting(one.record, one.type, local_id, 0, 0)
+        return None
+
+    def _waits(self, own: Waiting) -> bool:
+        sql = "SELECT 1 FROM registry WHERE record = ? AND sync = 'PENDING' UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
+        return self._database.execute_sql(sql, (own.record, own.type, own.local_id)).fetchone() is not None
+
+    def _unusable(self, one: Incoming, dimensions: dict[str, int]) -> tuple[str, str] | None:
+        """Why a record that opened cannot be used here."""
+        replica = one.replica
+        try:
+            if isinstance(replica, PersonReplica):
+                check_id(replica.id)
+                if clean_name(replica.name) != replica.name or [clean_group(group) for group in replica.groups] != list(replica.groups):
+                    return "bad_content", "a name or group that no terminal writes"
+                for enrolment in replica.enrolments:
+                    if enrolment.keys() != set(ENROLMENT.split(", ")):
+                        return "bad_content", "a record of an enrolment that no terminal writes"
+                    if enrolment["consent"] is not None:
+                        clean_consent(str(enrolment["consent"]))
+                taken = self._database.execute_sql(
+                    "SELECT id FROM people WHERE subject = ? AND id <> ?", (replica.subject, replica.id)
+                ).fetchone()
+                if taken is not None:
+                    return "bad_content", "a pseudonym that is somebody else's"
+        except EnrolmentRefused as error:
+            return "bad_content", str(error)
+        if isinstance(replica, TemplateReplica):
+            if self._database.execute_sql("SELECT 1 FROM people WHERE id = ?", (replica.person_id,)).fetchone() is None:
+                return "no_person", "its person is not here yet"
+            if (wanted := dimensions.get(replica.model_id, replica.vector.size)) != replica.vector.size:
+                return "bad_content", f"{replica.vector.size} numbers, where templates by {replica.model_id} have {wanted}"
+        return None
+
+    def _quarantine(self, one: Incoming, refused: tuple[str, str]) -> None:
+        self._database.execute_sql(
+            "INSERT OR REPLACE INTO registry_quarantine VALUES (?, ?, ?, ?, ?, ?)",
+            (one.record, one.version, *refused, json.dumps(one.change), one.certificate),
+        )
+
+    def _put_person(self, person: PersonReplica) -> None:
+        first, last = person.valid_from, person.valid_until
+        before = self._database.execute_sql("SELECT subject, salt FROM people WHERE id = ?", (person.id,)).fetchone()
+        if before is not None and int(before[0]) != person.subject:
+            # enrolled at two terminals that did not know of each other: what was punched here stays theirs
+            self._database.execute_sql(
+                "INSERT OR IGNORE INTO former_people (subject, id, salt) VALUES (?, ?, ?)", (before[0], person.id, before[1])
+            )
+        self._database.execute_sql(
+            "INSERT INTO people (id, name, status, enrolled_at, subject, salt, valid_from, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, enrolled_at = excluded.enrolled_at, "
+            "subject = excluded.subject, salt = excluded.salt, valid_from = excluded.valid_from, valid_until = excluded.valid_until",
+            (
+                person.id,
+                person.name,
+                PersonStatus(person.status).value,
+                person.enrolled_at.isoformat(),
+                person.subject,
+                person.salt,
+                None if first is None else first.isoformat(),
+                None if last is None else last.isoformat(),
+            ),
+        )
+        self._database.execute_sql("DELETE FROM memberships WHERE person_id = ?", (person.id,))
+        for group in person.groups:
+            self._database.execute_sql("INSERT OR IGNORE INTO memberships (person_id, name) VALUES (?, ?)", (person.id, group))
+        names = ENROLMENT.split(", ")
+        for enrolment in person.enrolments:
+            self._database.execute_sql(
+                f"INSERT OR IGNORE INTO enrolments (person_id, {ENROLMENT}) VALUES (?, {', '.join('?' * len(names))})",
+                (person.id, *(enrolment[name] for name in names)),
+            )
+
+    def _put_template(self, template: TemplateReplica, dimensions: dict[str, int]) -> None:
+        sealed = self._cipher(not dimensions).seal(template.id, template.person_id, template.model_id, template.vector)
+        self._database.execute_sql(
+            "INSERT OR IGNORE INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                template.id,
+                template.person_id,
+                template.model_id,
+                template.vector.size,
+                sealed,
+                template.quality,
+                template.source,
+                template.created_at,
+                template.view,
+                template.label,
+                template.moment,
+            ),
+        )
+        dimensions.setdefault(template.model_id, template.vector.size)
+
+    def _dimensions(self) -> dict[str, int]:
+        """Of the stored templates, by model: read by the index, not from every row."""
+        found: dict[str, int] = {}
+        model = ""
+        while row := self._database.execute_sql(
+            "SELECT model_id, dimension FROM templates WHERE model_id > ? ORDER BY model_id LIMIT 1", (model,)
+        ).fetchone():
+            model = str(row[0])
+            found[model] = int(row[1])
+        return found

@@ -1,0 +1,182 @@
+"""This terminal's side of the registry: what has changed here and waits for the relay, and what the relay has said of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from peewee import SqliteDatabase
+
+from blinkd.attendance.punch import PersonStatus
+from blinkd.clock import Instant
+from blinkd.crypto.at_rest import TemplateCipher
+from blinkd.store.book import Guard
+from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+
+ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A change that the relay does not have. record: the relay's name; local_id: None for one that is deleted here; version: of the relay's
+    that this terminal knew, 0 for none; edit: counts the changes made here.
+    """  # fmt: skip
+
+    record: str
+    type: str
+    local_id: str | None
+    version: int
+    edit: int
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the change is a deletion."""
+        return self.local_id is None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A change of this terminal that another terminal's came before. at: ISO 8601; lost: the envelope as JSON, None for a deletion."""
+
+    at: str
+    record: str
+    local_id: str | None
+    winner: str
+    lost: str | None
+
+
+class Registry:
+    """Records of people and templates, and the keys' own."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        cipher: Callable[[bool], TemplateCipher],
+        guard: Guard,
+        reading: Guard,
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._guard = guard
+        self._reading = reading
+
+    def note_changes(self, record_of: Callable[[str, str, str], str], limit: int) -> int:
+        """Give what has changed its place in the registry, people first; returns how much there was.
+
+        record_of: the relay's name of a record from its type, its id here, and the id of the person that it belongs to.
+        """
+        with self._guard():
+            rows = self._database.execute_sql(
+                "SELECT c.type, c.local_id, t.person_id FROM registry_changes c LEFT JOIN templates t ON c.type = 'template' AND t.id = c.local_id "
+                "ORDER BY c.type LIMIT ?",
+                (limit,),
+            ).fetchall()
+            for kind, local_id, person_id in rows:
+                self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (kind, local_id))
+                self._database.execute_sql(
+                    "INSERT INTO registry (record, type, local_id, edit, sync) VALUES (?, ?, ?, 1, 'PENDING') ON CONFLICT (record) "
+                    "DO UPDATE SET local_id = excluded.local_id, deleted = 0, edit = edit + 1, sync = 'PENDING', reason = NULL",
+                    (record_of(kind, local_id, person_id or local_id), kind, local_id),
+                )
+        return len(rows)
+
+    def changed(self) -> bool:
+        """Whether something has changed that has no place in the registry yet."""
+        with self._reading():
+            return self._database.execute_sql("SELECT 1 FROM registry_changes LIMIT 1").fetchone() is not None
+
+    def waiting(self, limit: int, after: str = "") -> list[Waiting]:
+        """What the relay does not have, by record: a person comes before the templates that carry their record's name."""
+        with self._reading():
+            rows = self._database.execute_sql(
+                "SELECT record, type, local_id, version, edit FROM registry WHERE sync = 'PENDING' AND record > ? ORDER BY record LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return [Waiting(*row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many records are PENDING, SYNCED and FAILED; what has changed and has no place yet is PENDING too; and how many are in quarantine."""
+        with self._reading():
+            found = dict(self._database.execute_sql("SELECT sync, count(*) FROM registry GROUP BY sync").fetchall())
+            found["PENDING"] = found.get("PENDING", 0) + self._one("SELECT count(*) FROM registry_changes")
+            found["quarantined"] = self._one("SELECT count(*) FROM registry_quarantine")
+            found["conflicts"] = self._one("SELECT count(*) FROM registry_conflicts")
+        return {name: int(found.get(name, 0)) for name in ("PENDING", "SYNCED", "FAILED", "quarantined", "conflicts")}
+
+    def replica(self, kind: str, local_id: str) -> Replica | None:
+        """A person or a template as it is now; None when it is gone. Raises KeyMissing when a template does not open."""
+        with self._reading():
+            return self._person(local_id) if kind == "person" else self._template(local_id)
+
+    def settle(self, record: str, edit: int, version: int, failed: str | None = None) -> None:
+        """The relay has answered: it holds a version of the record, by this edit or another's; failed: why it takes none of this terminal's.
+
+        What has changed here since waits on.
+        """
+        with self._guard():
+            self._database.execute_sql(
+                "UPDATE registry SET version = max(version, ?), sync = CASE WHEN edit > ? THEN sync WHEN ? IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
+                "reason = CASE WHEN edit > ? THEN reason ELSE ? END WHERE record = ?",
+                (version, edit, failed, edit, failed, record),
+            )
+
+    def lose(self, waiting: Waiting, winner: str, lost: str | None, now: Instant) -> None:
+        """Another terminal's change stands: this one's is kept where a supervisor finds it, and waits no longer."""
+        with self._guard():
+            self._database.execute_sql(
+                "INSERT INTO registry_conflicts (at, record, local_id, winner, lost) VALUES (?, ?, ?, ?, ?)",
+                (now.utc.isoformat(), waiting.record, waiting.local_id, winner, lost),
+            )
+            self._database.execute_sql("UPDATE registry SET sync = 'SYNCED' WHERE record = ? AND edit = ?", (waiting.record, waiting.edit))
+
+    def conflicts(self) -> list[Conflict]:
+        """All of them, oldest first."""
+        with self._reading():
+            rows = self._database.execute_sql("SELECT at, record, local_id, winner, lost FROM registry_conflicts ORDER BY id").fetchall()
+        return [Conflict(*row) for row in rows]
+
+    def resend(self) -> None:
+        """Everything waits again: for new keys, or a relay that has lost its registry."""
+        with self._guard():
+            self._database.execute_sql(
+                "UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE local_id IS NOT NULL AND type IN ('person', 'template')"
+            )
+
+    def _one(self, sql: str, *values: object) -> int:
+        return int(self._database.execute_sql(sql, values).fetchone()[0])
+
+    def _person(self, person_id: str) -> PersonReplica | None:
+        row = self._database.execute_sql(
+            "SELECT name, status, enrolled_at, subject, salt, valid_from, valid_until FROM people WHERE id = ?", (person_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        name, status, enrolled_at, subject, salt, first, last = row
+        groups = self._database.execute_sql("SELECT name FROM memberships WHERE person_id = ? ORDER BY name", (person_id,)).fetchall()
+        sql = f"SELECT {ENROLMENT} FROM enrolments WHERE person_id = ? ORDER BY at, id"
+        enrolments: list[dict[str, Any]] = [
+            dict(zip(ENROLMENT.split(", "), one, strict=True)) for one in self._database.execute_sql(sql, (person_id,)).fetchall()
+        ]
+        return PersonReplica(
+            person_id,
+            name,
+            PersonStatus(status),
+            datetime.fromisoformat(enrolled_at),
+            int(subject),
+            None if salt is None else bytes(salt),
+            None if first is None else date.fromisoformat(first),
+            None if last is None else date.fromisoformat(last),
+            tuple(group for (group,) in groups),
+            tuple(enrolments),
+        )
+
+    def _template(self, template_id: str) -> TemplateReplica | None:
+        row = self._database.execute_sql(
+            "SELECT person_id, model_id, sealed, quality, source, created_at, view, label, moment FROM templates WHERE id = ?",
+            (template_id,),
+        ).fetchone()
+        if row is None:
+            return None
+        person_id, model_id, sealed, quality, source, created_at, view, label, moment = row
+        vector = self._cipher(False).open(template_id, person_id, model_id, bytes(sealed))
+        return TemplateReplica(template_id, person_id, model_id, vector, quality, source, created_at, view, label, moment)

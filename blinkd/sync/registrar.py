@@ -1,0 +1,241 @@
+"""People and templates between this terminal and the others: its own changes go to the relay, theirs come by pages."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from blinkd.clock import Clock
+from blinkd.crypto.certificates import TerminalCertificate
+from blinkd.crypto.sealing import Sealer
+from blinkd.crypto.signing import Signer, Verifier
+from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyMissing
+from blinkd.store.database import Store
+from blinkd.store.erasure import Hours
+from blinkd.store.intake import Incoming
+from blinkd.store.registry import Waiting
+from blinkd.store.replica import PersonReplica, Replica
+from blinkd.sync.backoff import Backoff
+from blinkd.sync.messages import MOST, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
+from blinkd.sync.records import PERSON, pack, unpack_person, unpack_template
+from blinkd.sync.wire import dump
+
+FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is asked again
+CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
+NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
+SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
+
+log = logging.getLogger(__name__)
+
+
+class RecordNames(Protocol):
+    """The relay's names of records, which only the organisation can make."""
+
+    def person_record(self, person_id: str) -> str:
+        """Of a person."""
+
+    def template_record(self, person_id: str, template_id: str) -> str:
+        """Of a template, which begins with its person's."""
+
+
+class Checker(Protocol):
+    """Whose certificates count."""
+
+    def check(self, der: bytes, org: str, terminal: str, at: Any = None) -> TerminalCertificate:  # noqa: ANN401  a datetime or None
+        """The certificate, read. Raises CertificateRefused."""
+
+
+class Registrar:
+    """One connection's work on the registry. Times are monotonic seconds, handed in; messages are handed out. Nothing here waits."""
+
+    def __init__(
+        self,
+        store: Store,
+        names: RecordNames,
+        sealer: Sealer,
+        signer: Signer,
+        checker: Checker,
+        certificate: bytes,
+        org: str,
+        terminal: str,
+        hours: Hours,
+        clock: Clock,
+        send_changes: Callable[[bytes], None],
+        send_pull: Callable[[bytes], None],
+    ) -> None:
+        self._store = store
+        self._names = names
+        self._sealer = sealer
+        self._signer = signer
+        self._checker = checker
+        self._certificate = certificate
+        self._org, self._terminal = org, terminal
+        self._hours: Hours = hours
+        self._clock = clock
+        self._send_changes, self._send_pull = send_changes, send_pull
+        self._connected = False
+        self._sent: dict[str, tuple[Waiting, str | None]] = {}  # by record: the change under way, and its envelope
+        self._answer_by: float | None = None
+        self._request: str | None = None
+        self._page_by: float | None = None
+        self._head = 0
+        self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
+
+    @property
+    def head(self) -> int:
+        """The registry's newest version that the relay has spoken of."""
+        return self._head
+
+    def connected(self, now: float) -> None:
+        """Send what waits, and ask for what is new: pages that were missed are announced by the retained head only if there are any."""
+        self._connected = True
+        self._sent.clear()
+        self._answer_by = self._request = self._page_by = None
+        self._patience.reset()
+        self._pull(now)
+        self.work(now)
+
+    def disconnected(self) -> None:
+        """Nothing is sent until the next connection."""
+        self._connected = False
+
+    def due(self) -> float | None:
+        """When `work` must be called at the latest."""
+        return min((time for time in (self._answer_by, self._page_by) if time is not None), default=None)
+
+    def work(self, now: float) -> None:
+        """Send what has changed here; ask again where no answer came."""
+        if not self._connected:
+            return
+        if self._page_by is not None and now >= self._page_by:
+            self._pull(now)
+        if self._answer_by is not None and now >= self._answer_by:
+            self._sent.clear()
+            self._answer_by = None
+        if self._sent:
+            return  # one message at a time: what changes meanwhile is put together
+        registry = self._store.registry
+        if registry.changed():
+            registry.note_changes(self._record_of, NOTE_AT_ONCE)
+        changes = []
+        for waiting in registry.waiting(CHANGES_AT_ONCE):
+            change, failed = self._change(waiting)
+            if change is None:
+                registry.settle(waiting.record, waiting.edit, 0, failed)
+                continue
+            self._sent[waiting.record] = (waiting, None if change.envelope is None else dump(change.envelope.to_json()).decode())
+            changes.append(change)
+        if changes:
+            self._answer_by = now + self._patience.next_s()
+            self._send_changes(Changes(self._org, self._terminal, self._certificate, tuple(changes)).to_bytes())
+
+    def settled(self, answers: tuple[Settled, ...], now: float) -> None:
+        """Heed what the relay says of changes."""
+        at = self._clock.now()
+        for answer in answers:
+            waiting, lost = self._sent.pop(answer.id, (None, None))
+            if answer.state == "conflict":
+                if waiting is not None and waiting.edit == answer.edit:
+                    # the version that stands comes by a page, whose author is the winner
+                    self._store.registry.lose(waiting, "", lost, at)
+                    log.warning("record %s: changed at another terminal first; that change stands", answer.id)
+                continue
+            failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
+            self._store.registry.settle(answer.id, answer.edit, answer.version, failed)
+        if not self._sent:
+            self._answer_by = None
+            self._patience.reset()
+            self.work(now)
+
+    def announced(self, version: int, now: float) -> None:
+        """The relay says how new the registry is."""
+        self._head = version
+        here = self._store.intake.version()
+        if version < here:
+            log.warning("the relay's registry ends at version %d, this terminal has %d: everything is compared again", version, here)
+            self._store.intake.begin_again()
+            self._store.registry.resend()
+        if version != self._store.intake.version() and self._request is None:
+            self._pull(now)
+
+    def page(self, page: Page, now: float) -> None:
+        """Take a page in, and ask for the next where there is one."""
+        if page.request != self._request:
+            return  # an answer to a question that was asked again
+        self._request = self._page_by = None
+        self._patience.reset()
+        incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
+        taken = self._store.intake.take(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost)
+        if taken.applied or taken.quarantined:
+            log.info("registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts)
+        self._head = max(self._head, page.head)
+        if page.more or page.upto < self._head:
+            self._pull(now)
+        else:
+            self.try_again()
+
+    def try_again(self) -> None:
+        """Look once more at what is in quarantine for a reason that may have passed."""
+        held = self._store.intake.held(SECOND_TRY)
+        for start in range(0, len(held), MOST):
+            incoming = [self._incoming(PagedChange.of(change), certificate) for change, certificate in held[start : start + MOST]]
+            self._store.intake.take(self._terminal, incoming, None, self._hours, self._clock.now(), self._seal_lost)
+
+    def _pull(self, now: float) -> None:
+        self._request = secrets.token_hex(8)
+        self._page_by = now + self._patience.next_s()
+        self._send_pull(Pull(self._org, self._terminal, self._store.intake.version(), MOST, self._request).to_bytes())
+
+    def _record_of(self, kind: str, local_id: str, person_id: str) -> str:
+        return self._names.person_record(local_id) if kind == PERSON else self._names.template_record(person_id, local_id)
+
+    def _change(self, waiting: Waiting) -> tuple[Change | None, str | None]:
+        """The change to send; or None and why there is none."""
+        envelope = None
+        if waiting.local_id is not None:
+            try:
+                replica = self._store.registry.replica(waiting.type, waiting.local_id)
+                if replica is None:
+                    return None, "gone"  # it will be a deletion the next time
+                envelope = self._sealer.seal(waiting.type, waiting.record, pack(replica))
+            except (KeyMissing, EnvelopeRejected) as error:
+                log.error("record %s cannot be sent: %s", waiting.record, error)
+                return None, str(error)
+        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, None, b"")
+        return replace(change, signature=self._signer.sign(change_signed(self._org, self._terminal, change))), None
+
+    def _seal_lost(self, waiting: Waiting) -> str | None:
+        """This terminal's form of a record that another one's takes the place of."""
+        change, _ = self._change(waiting)
+        return None if change is None or change.envelope is None else dump(change.envelope.to_json()).decode()
+
+    def _incoming(self, paged: PagedChange, certificate: bytes) -> Incoming:
+        change = paged.change
+        replica: Replica | None = None
+        refused: tuple[str, str] | None = None
+        try:
+            author = self._checker.check(certificate, self._org, paged.terminal)
+            if not Verifier(author.signing).holds(change_signed(self._org, paged.terminal, change), change.signature):
+                raise EnvelopeRejected("signature", f"{change.id}: not signed by terminal {paged.terminal}")
+            if change.envelope is not None:
+                content = self._sealer.open(change.envelope, change.type, change.id)
+                replica = unpack_person(content) if change.type == PERSON else unpack_template(content)
+                self._fits(change.id, replica)
+        except CertificateRefused as error:
+            refused = ("certificate", str(error))
+        except EnvelopeRejected as error:
+            refused = (error.reason, str(error))
+        return Incoming(
+            change.id, change.type, paged.version, change.edit, paged.terminal, replica, refused, paged.to_json(), certificate
+        )
+
+    def _fits(self, record: str, replica: Replica) -> None:
+        """Raise EnvelopeRejected when the record's name is not the one of what it holds."""
+        if isinstance(replica, PersonReplica):
+            wanted = self._names.person_record(replica.id)
+        else:
+            wanted = self._names.template_record(replica.person_id, replica.id)
+        if wanted != record:
+            raise EnvelopeRejected("bad_content", f"{record}: holds what belongs to another record")
+
