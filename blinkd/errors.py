@@ -81,3 +81,11 @@ class MessageRejected(BlinkdError):
 
 class CertificateRefused(BlinkdError):
     """A certificate is not one of the organisation's, not this terminal's, revoked, or not valid now."""
+
+
+class WrongPassword(BlinkdError):
+    """The organisation password is not the right one."""
+
+
+class KeyringRefused(BlinkdError):
+    """A keyring cannot be used, or not for what was asked."""

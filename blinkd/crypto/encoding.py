@@ -4,7 +4,7 @@ import base64
 import binascii
 
 
-def b64(value: bytes) -> str:
+def b64(value: bytes | bytearray) -> str:
     """Standard base64 with padding."""
     return base64.b64encode(value).decode("ascii")
 

@@ -44,6 +44,20 @@ def load_key(state_dir: Path, name: KeyName, *, create: bool) -> bytes:
         raise KeyMissing(f"{error.filename or path}: cannot be read: {error.strerror}; check its owner and mode") from None
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in the place of what was there, whole or not at all, readable by its owner only, on the disk when this returns. Raises StoreError."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            _write_synced(partial, content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}; free some space and check the owner of {path.parent}") from None
+
+
 def _checked(path: Path, key: bytes) -> bytes:
     if len(key) != KEY_BYTES:
         raise KeyMissing(f"{path}: {len(key)} bytes instead of {KEY_BYTES}; put the right key back")

@@ -19,11 +19,9 @@ from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
 from blinkd.crypto.chain import Link, canonical, new_salt, note_digest
 from blinkd.store.links import ChainWriter, Head
-from blinkd.store.outbox import Outbox
 from blinkd.store.stamps import Stamped, read_ledger, read_stamps
 
 PORTION = 5000  # rows read at once where all are wanted
-PUNCH_JOB, ENTRY_JOB = "punch", "entry"
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
 
@@ -47,7 +45,6 @@ class BookRepository:
         database: SqliteDatabase,
         tables: Any,  # noqa: ANN401
         links: ChainWriter,
-        outbox: Outbox,
         guard: Guard,
         reading: Guard,
         older: Callable[[], Iterable[Mapping[str, Any]]],
@@ -57,7 +54,6 @@ class BookRepository:
         self._tables = tables
         self._links = links
         self._older = older
-        self._outbox = outbox
         self._guard = guard
         self._reading = reading
 
@@ -111,12 +107,11 @@ class BookRepository:
         return self.begin().seq + 1
 
     def append_punch(self, punch: Punch) -> None:
-        """Add a punch, and the job that sends it."""
+        """Add a punch; it waits for the relay from then on."""
         with self._guard():
             self.begin()
             self._links.append(punch.seq, punch.content())
             self._write_punch(punch)
-            self._outbox.enqueue(PUNCH_JOB, punch.id, punch.utc)
 
     def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
         """Add an entry that is no punch, with the moment and, where somebody gave words for it, their digest. Returns its number."""
@@ -129,7 +124,6 @@ class BookRepository:
                 content["note"] = note_digest(salt, note)
             self._links.append(seq, content)
             self._tables.entries.create(force_insert=True, seq=seq, content=canonical(content).decode(), note=note, note_salt=salt)
-            self._outbox.enqueue(ENTRY_JOB, str(seq), now.utc)
         return seq
 
     def entries(self, *kinds: str) -> Iterator[tuple[int, dict[str, Any], str | None]]:
@@ -184,6 +178,15 @@ class BookRepository:
         with self._reading():
             for row in self._database.execute_sql(f"{PUNCHES}{where} ORDER BY p.seq", values):
                 yield _punch(row)
+
+    def contents(self, first: int, last: int) -> dict[int, dict[str, Any]]:
+        """The signed contents of the punches between two numbers, both included; one that was edited into no punch any more is left out."""
+        found = {}
+        with self._reading():
+            for row in self._database.execute_sql(f"{PUNCHES} WHERE p.seq BETWEEN ? AND ?", (first, last)):
+                with suppress(ValueError, TypeError, OverflowError):
+                    found[int(row[0])] = _punch(row).content()
+        return found
 
     def has(self, punch_id: str) -> bool:
         """Whether a punch of that id is in the book."""
@@ -242,8 +245,6 @@ class BookRepository:
         with self._guard():
             self.append("erasure", {"ranges": [list(run) for run in runs], "words": [], "why": why}, now)
             for first, last in runs:
-                self._outbox.withdraw(PUNCH_JOB, "SELECT id FROM punches WHERE seq BETWEEN ? AND ?", (first, last))
-                self._outbox.withdraw(ENTRY_JOB, "SELECT CAST(seq AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?", (first, last))
                 self._database.execute_sql("UPDATE chain SET salt = NULL WHERE seq BETWEEN ? AND ?", (first, last))
                 self._database.execute_sql("DELETE FROM punches WHERE seq BETWEEN ? AND ?", (first, last))
                 self._database.execute_sql("DELETE FROM entries WHERE seq BETWEEN ? AND ?", (first, last))

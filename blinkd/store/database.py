@@ -25,11 +25,13 @@ from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly,
 from blinkd.store.day_totals import DayTotals
 from blinkd.store.erasure import Erasure
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
+from blinkd.store.intake import Intake
 from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.registry import Registry
 from blinkd.store.retention import Retention
 from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
@@ -47,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database with its repositories: `people`, `vouching`, `book`, `scans`, `outbox`, `preferences`, and `rosters`, `watermarks` and
+    """An open database with its repositories: `people`, `vouching`, `book`, `scans`, `outbox`, `registry`, `intake`, `preferences`, and `rosters`, `watermarks` and
     `day_totals`, which reports read. A context manager.
     """  # fmt: skip
 
@@ -59,7 +61,6 @@ class Store:
         self._forgetting = False  # something was deleted in the transaction that is open
         self.path = path
         bound = tables(database)
-        self.outbox = Outbox(database, bound, self.transaction, self.reading)
         self.scans = ScanLog(database, bound, self.transaction, self.reading)
 
         def signer(create: bool) -> Signer:
@@ -69,12 +70,17 @@ class Store:
             return self.vouching.older()
 
         self._links = ChainWriter(database, bound, signer, state_dir)
-        self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading, older)
+        self.book = BookRepository(database, bound, self._links, self.transaction, self.reading, older)
+        self.outbox = Outbox(database, self.transaction, self.reading, self.book.contents)
         self.vouching = Vouching(database, self._links.sign, self.book.append, self.book.entries, self.reading)
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget, self.vouching)
         self.erasure = Erasure(database, self.people, self.book, signer, self.transaction)
         self.retention = Retention(database, self.book, self.scans, self.reading, self._forget)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
+        self.registry = Registry(database, self._cipher, self.transaction, self.reading)
+        self.intake = Intake(
+            database, self.registry, self.erasure, self.vouching, self.preferences, self._cipher, self.transaction, self.reading
+        )
         self.rosters = Rosters(database, self.reading)
         self.watermarks = Watermarks(database, self.transaction, self.reading)
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)

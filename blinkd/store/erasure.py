@@ -61,8 +61,6 @@ class Erasure:
                 "words": self._book.erase_notes(person.subject, "person deleted", now),
                 "punches": self._erase_hours(person.subject, now) if hours == "erase" else 0,
             }
-            # jobs of the origin name people by their id; those of the book are withdrawn with their entries
-            self._database.execute_sql("DELETE FROM sync_queue WHERE record_id = ? AND job_type NOT IN ('punch', 'entry')", (person_id,))
             self._people.erase(person_id, keep_id=hours == "id")
             said = {"subject": person.subject, "hours": hours, "by": by, "erased": erased} | self._binding(person.subject)
             seq = self._book.append(DELETION, said, now, why)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from peewee import SqliteDatabase
@@ -10,6 +10,7 @@ from peewee import SqliteDatabase
 from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import Instant
 from blinkd.crypto.at_rest import TemplateCipher
+from blinkd.crypto.chain import binding_of
 from blinkd.errors import EnrolmentRefused
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
@@ -17,6 +18,7 @@ from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.preferences import PreferencesRepository
 from blinkd.store.registry import ENROLMENT, Registry, Waiting
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+from blinkd.store.vouching import Vouching
 
 CURSOR = "registry_version"  # preference: up to which version of the registry everything is here
 ELSEWHERE = "deleted at another terminal"
@@ -46,6 +48,8 @@ class Taken:
     applied: int = 0
     quarantined: int = 0
     conflicts: int = 0
+    people: list[str] = field(default_factory=list)  # ids of those who were put in
+    former: list[str] = field(default_factory=list)  # bindings of pseudonyms that were given up
 
 
 class Intake:
@@ -56,6 +60,7 @@ class Intake:
         database: SqliteDatabase,
         registry: Registry,
         erasure: Erasure,
+        vouching: Vouching,
         preferences: PreferencesRepository,
         cipher: Callable[[bool], TemplateCipher],
         guard: Guard,
@@ -64,6 +69,7 @@ class Intake:
         self._database = database
         self._registry = registry
         self._erasure = erasure
+        self._vouching = vouching
         self._preferences = preferences
         self._cipher = cipher
         self._guard = guard
@@ -92,6 +98,7 @@ class Intake:
             dimensions = self._dimensions()
             for one in page:
                 self._one(here, one, hours, now, seal, taken, dimensions)
+            self._vouching.changed(*taken.people, former=taken.former)
             if upto is not None:
                 self._preferences.set(CURSOR, str(upto))
         return taken
@@ -141,13 +148,14 @@ class Intake:
         if pending is not None and (one.replica is not None or not pending.deleted) and one.author != here:
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
-        self._apply(one, own, hours, now, dimensions)
+        self._apply(one, own, hours, now, taken, dimensions)
         taken.applied += 1
 
-    def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, dimensions: dict[str, int]) -> None:
+    def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, taken: Taken, dimensions: dict[str, int]) -> None:
         replica, local_id = one.replica, None if own is None else own.local_id
         if isinstance(replica, PersonReplica):
-            self._put_person(replica)
+            taken.former += self._put_person(replica)
+            taken.people.append(replica.id)
             local_id = replica.id
         elif isinstance(replica, TemplateReplica):
             self._put_template(replica, dimensions)
@@ -221,11 +229,15 @@ class Intake:
             (one.record, one.version, *refused, json.dumps(one.change), one.certificate),
         )
 
-    def _put_person(self, person: PersonReplica) -> None:
+    def _put_person(self, person: PersonReplica) -> list[str]:
+        """Returns the binding of the pseudonym that was here before, if it was another one."""
+        former = []
         first, last = person.valid_from, person.valid_until
         before = self._database.execute_sql("SELECT subject, salt FROM people WHERE id = ?", (person.id,)).fetchone()
         if before is not None and int(before[0]) != person.subject:
             # enrolled at two terminals that did not know of each other: what was punched here stays theirs
+            if before[1] is not None:  # else the book binds it when it begins
+                former.append(binding_of(bytes(before[1]), int(before[0]), person.id))
             self._database.execute_sql(
                 "INSERT OR IGNORE INTO former_people (subject, id, salt) VALUES (?, ?, ?)", (before[0], person.id, before[1])
             )
@@ -253,6 +265,7 @@ class Intake:
                 f"INSERT OR IGNORE INTO enrolments (person_id, {ENROLMENT}) VALUES (?, {', '.join('?' * len(names))})",
                 (person.id, *(enrolment[name] for name in names)),
             )
+        return former
 
     def _put_template(self, template: TemplateReplica, dimensions: dict[str, int]) -> None:
         sealed = self._cipher(not dimensions).seal(template.id, template.person_id, template.model_id, template.vector)

@@ -135,19 +135,6 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
             database = bound
             table_name = "scan_log"
 
-    class Queue(Model):
-        id = IntegerField(primary_key=True)
-        job_type = TextField()
-        record_id = TextField()
-        payload = TextField()
-        status = TextField()
-        attempts = IntegerField()
-        created_at = TextField()
-
-        class Meta:
-            database = bound
-            table_name = "sync_queue"
-
     class Settings(Model):
         key = TextField(primary_key=True)
         value = TextField()
@@ -166,6 +153,5 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         chain=Chain,
         entries=Entries,
         scans=Scans,
-        queue=Queue,
         settings=Settings,
     )

@@ -43,11 +43,12 @@ class Vouching:
         (digest,) = self._states((person_id,)).values()
         self._database.execute_sql("UPDATE people SET signature = ? WHERE id = ?", (self._sign(CONTEXT + bytes.fromhex(digest)), person_id))
 
-    def changed(self, *person_ids: str) -> None:
-        """Add an entry that says how people stand in the table now. Raises KeyMissing."""
+    def changed(self, *person_ids: str, former: Collection[str] = ()) -> None:
+        """Add an entry that says how people stand in the table now; former: bindings of pseudonyms that they had. Raises KeyMissing."""
         states = self._states(person_ids)
-        if states:
-            self._append(PEOPLE, {"states": [list(one) for one in states.items()]}, SystemClock().now())
+        if states or former:
+            said: dict[str, Any] = {"states": [list(one) for one in states.items()]}
+            self._append(PEOPLE, said | ({"former": list(former)} if former else {}), SystemClock().now())
 
     def older(self) -> Iterator[Mapping[str, Any]]:
         """Contents of the entries by which a book that begins vouches for people whom an older version enrolled, and those it had left.

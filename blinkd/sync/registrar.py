@@ -168,7 +168,9 @@ class Registrar:
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
         taken = self._store.intake.take(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost)
         if taken.applied or taken.quarantined:
-            log.info("registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts)
+            log.info(
+                "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
+            )
         self._head = max(self._head, page.head)
         if page.more or page.upto < self._head:
             self._pull(now)
@@ -226,9 +228,7 @@ class Registrar:
             refused = ("certificate", str(error))
         except EnvelopeRejected as error:
             refused = (error.reason, str(error))
-        return Incoming(
-            change.id, change.type, paged.version, change.edit, paged.terminal, replica, refused, paged.to_json(), certificate
-        )
+        return Incoming(change.id, change.type, paged.version, change.edit, paged.terminal, replica, refused, paged.to_json(), certificate)
 
     def _fits(self, record: str, replica: Replica) -> None:
         """Raise EnvelopeRejected when the record's name is not the one of what it holds."""
@@ -238,4 +238,3 @@ class Registrar:
             wanted = self._names.template_record(replica.person_id, replica.id)
         if wanted != record:
             raise EnvelopeRejected("bad_content", f"{record}: holds what belongs to another record")
-

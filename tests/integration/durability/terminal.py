@@ -13,7 +13,7 @@ from blinkd.attendance.punch import Punch
 from blinkd.clock import SystemClock
 from blinkd.settings import AttendanceSettings, StoreSettings
 from blinkd.store.database import DATABASE_FILE, Store
-from tests.unit.store.stores import clerk_of
+from tests.unit.store.stores import clerk_of, waiting
 
 PERSON = "E-1"
 
@@ -72,7 +72,7 @@ def kept(terminal: Terminal) -> Kept:
         accepted=tuple(
             scan["details"]["punch"] for scan in terminal.store.scans.read() if scan["outcome"] == "accepted" and "punch" in scan["details"]
         ),
-        jobs=tuple(record for _, kind, record in terminal.store.outbox.pending(10**9) if kind == "punch"),
+        jobs=tuple(waiting(terminal.store)),
         people=frozenset(person.id for person in terminal.store.people.all()),
     )
 

@@ -10,7 +10,7 @@ from blinkd.attendance.punch import Direction, PersonStatus, Punch, Punctuality,
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import Store
 from tests.unit.attendance.clocks import NINE_IN_MADRID, SetClock
-from tests.unit.store.stores import clerk_of, open_store, sample
+from tests.unit.store.stores import clerk_of, open_store, sample, waiting
 
 
 @dataclass
@@ -66,7 +66,7 @@ def test_a_punch_says_what_is_known_of_it_and_is_in_the_book(desk: Desk) -> None
         sync=SyncState.PENDING,
     )
     assert list(desk.store.book.punches()) == [punch]
-    assert [job[1:] for job in desk.store.outbox.pending(5)] == [("punch", punch.id)]
+    assert waiting(desk.store) == [punch.id]
     (scan,) = desk.store.scans.read()
     assert (scan["outcome"], scan["reason"], scan["person_id"], scan["similarity"]) == ("accepted", None, "E-1", 0.71)
     assert scan["details"] == {"frames": 4, "live": True, "punch": punch.id}
@@ -95,7 +95,7 @@ def test_a_second_punch_too_soon_is_turned_away_and_logged(desk: Desk) -> None:
     desk.clock.wait(seconds=0.1)
     assert desk.punch().status is Direction.CHECK_OUT  # exactly the interval, and the refusal did not begin it anew
     assert desk.scans() == [("accepted", None, "E-1"), ("refused", "too_soon", "E-1"), ("accepted", None, "E-1")]
-    assert len(desk.store.outbox.pending(5)) == 2
+    assert len(waiting(desk.store)) == 2
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=-5), timedelta(hours=5), timedelta(days=-400)])
@@ -162,7 +162,7 @@ def test_what_the_session_refuses_is_logged_and_books_nothing(desk: Desk, reason
     assert (scan["outcome"], scan["reason"], scan["person_id"], scan["details"]) == ("refused", reason, person_id, {"frames": 9})
     assert scan["utc"] == "2026-03-02T08:00:00.000000+00:00"
     assert list(desk.store.book.punches()) == []
-    assert desk.store.outbox.pending(5) == []
+    assert waiting(desk.store) == []
     assert isinstance(desk.attend(), Punch)  # a refusal does not make the next visit too soon
 
 

@@ -195,3 +195,10 @@ def at_once(code: str, arguments: list[list[str]]) -> list[subprocess.CompletedP
     return [
         subprocess.CompletedProcess(child.args, child.wait(30), *output) for child in children for output in [child.communicate(timeout=30)]
     ]
+
+
+def waiting(store: Store) -> list[str]:
+    """Ids of the punches that the relay does not have, by number."""
+    with store.reading():
+        sql = "SELECT p.id FROM chain c JOIN punches p ON p.seq = c.seq WHERE c.sync = 'PENDING' ORDER BY c.seq"
+        return [str(row[0]) for row in store.connection().execute(sql)]

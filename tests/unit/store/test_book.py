@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from blinkd.attendance.punch import SyncState, pseudonym
+from blinkd.attendance.punch import pseudonym
 from blinkd.clock import ReplayClock
+from blinkd.crypto.chain import commitment_of
 from blinkd.store.database import Store
-from tests.unit.store.stores import START, open_store, punch, rows, subject_of
+from tests.unit.store.stores import START, open_store, punch, subject_of
 
 MANY = 100_000
 BULK = f"""WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
@@ -56,31 +57,47 @@ def test_a_scan_keeps_its_details(tmp_path: Path) -> None:
     assert (scan["outcome"], scan["reason"], scan["details"]) == ("refused", "not_live", {"frames": 3, "note": "ñ"})
 
 
-def test_jobs_wait_in_their_order_and_leave_when_the_relay_has_them(tmp_path: Path) -> None:
+def test_entries_wait_until_a_receipt_covers_them(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         for seq in (1, 2, 3):
             store.book.append_punch(punch(seq))
-        store.outbox.enqueue("person", "E-1", START)
-        ids = [punch(seq).id for seq in (1, 2, 3)]
-        assert [job[1:] for job in store.outbox.pending(10)] == [*(("punch", record) for record in ids), ("person", "E-1")]
-        assert len(store.outbox.pending(2)) == 2
-        first, second, _, other = (job[0] for job in store.outbox.pending(10))
-        store.outbox.settle(first, SyncState.SYNCED)
-        store.outbox.settle(second, SyncState.FAILED)
-        store.outbox.settle(other, SyncState.SYNCED)
-        store.outbox.settle(999, SyncState.SYNCED)  # a receipt that comes twice
-        assert [job[2] for job in store.outbox.pending(10)] == ids[1:]
+        assert (store.outbox.first(), store.outbox.end()) == (0, 4)
+        store.outbox.set_aside(2, "signature", "not this terminal's")
+        store.outbox.stored(2)
+        store.outbox.stored(1)  # a receipt that comes late
         assert [row.sync.value for row in store.book.punches()] == ["SYNCED", "FAILED", "PENDING"]
-    assert rows(tmp_path, "SELECT status, attempts FROM sync_queue ORDER BY id") == [("FAILED", 1), ("PENDING", 0)]
+        assert (store.outbox.first(), store.outbox.counts()) == (3, {"PENDING": 1, "FAILED": 1})
+        store.outbox.lost(0)
+        assert [row.sync.value for row in store.book.punches()] == ["PENDING", "FAILED", "PENDING"]
+        assert store.outbox.try_again() == 1
+        assert [row.sync.value for row in store.book.punches()] == ["PENDING"] * 3
+        assert store.outbox.aside() == []
 
 
-def test_a_job_number_is_never_given_again(tmp_path: Path) -> None:
+def test_what_is_sent_is_what_was_signed_or_says_why_not(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.book.append_punch(punch(1))
-        (first,) = store.outbox.pending(1)
-        store.outbox.settle(first[0], SyncState.SYNCED)
-        store.book.append_punch(punch(2))
-        assert store.outbox.pending(1)[0][0] > first[0]
+        for seq in (1, 2, 3, 4):
+            store.book.append_punch(punch(seq))
+        store.book.erase([2], "retention", ReplayClock(START).now())
+        store.outbox.set_aside(4, "signature", "words")
+        with store.transaction():
+            for name in ("punches_fixed",):
+                store.connection().execute(f"DROP TRIGGER {name}")
+            store.connection().execute("UPDATE punches SET minutes = 7 WHERE seq = 3")
+        found = store.outbox.read(0, 100)
+        assert [(one.seq, one.missing) for one in found] == [
+            (0, None),
+            (1, None),
+            (2, "erased"),
+            (3, "damaged"),
+            (4, "rejected"),
+            (5, None),
+        ]
+        assert found[1].content == punch(1).content()
+        assert found[1].salt is not None
+        assert commitment_of(found[1].salt, punch(1).content()) == found[1].commitment
+        assert [one.seq for one in store.outbox.read(4, 1)] == [4]
+        assert store.outbox.hash_of(3) == found[3].hash
 
 
 def test_preferences_are_set_replaced_and_kept(tmp_path: Path) -> None:
@@ -120,14 +137,14 @@ def test_with_many_punches_nothing_that_the_door_asks_walks_the_table(full: tupl
     list(store.book.punches(since=START, until=START + timedelta(days=1)))
     list(store.book.punches(since=START, person_id=pseudonym(7)))
     store.book.append_punch(punch(MANY + 1))
-    store.outbox.settle(store.outbox.pending(1)[0][0], SyncState.SYNCED)
+    store.outbox.first()
+    store.outbox.read(MANY - 3, 10)
+    store.outbox.stored(0)
     monkeypatch.undo()
     looked = [(sql, params) for sql, params in asked if sql.split()[0] in ("SELECT", "UPDATE", "DELETE")]
     assert len(looked) >= 10
     for sql, params in looked:
         plan = [row[3] for row in execute("EXPLAIN QUERY PLAN " + sql, params or ()).fetchall()]
-        if "sync_queue" in sql and "LIMIT" in sql:
-            continue  # read from its oldest end and no further than the limit
         assert not [
             step for step in plan if step.startswith("SCAN") and "punches_unsynced" not in step
         ]  # that index holds few, (sql, plan)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from blinkd.attendance.punch import PersonStatus, Punch, SyncState
+from blinkd.attendance.punch import PersonStatus, Punch
 from blinkd.clock import ReplayClock
 from blinkd.errors import StoreError
 from blinkd.settings import AttendanceSettings, TerminalSettings
@@ -34,7 +34,7 @@ LONG = {"note": "x" * 400_000}  # more than the pages that the origin's dropped 
 WRITES: dict[str, Callable[[Store], object]] = {
     "punch": lambda store: store.book.append_punch(replace(punch(store.book.next_seq()), terminal="x" * 400_000)),
     "scan": lambda store: store.scans.append(ReplayClock(START).now(), "refused", "not_live", None, None, LONG),
-    "job": lambda store: store.outbox.enqueue("x" * 400_000, "r", START),
+    "set aside": lambda store: store.outbox.set_aside(1, "rejected", "x" * 400_000),
     "enrol": lambda store: store.people.enrol("E-2", "Bo", [sample(seed) for seed in range(50)]),
     "templates": lambda store: store.people.add_templates("E-1", [sample(seed) for seed in range(50)]),
     "preference": lambda store: store.preferences.set("k", "x" * 400_000),
@@ -70,7 +70,7 @@ def test_a_full_disk_is_named_by_each_write_on_its_own(tmp_path: Path, name: str
 
 
 def _state(folder: Path) -> list[tuple[object, ...]]:
-    tables = ("people", "templates", "punches", "scan_log", "sync_queue", "settings")
+    tables = ("people", "templates", "punches", "scan_log", "chain", "set_aside", "settings")
     return [row for table in tables for row in rows(folder, f"SELECT '{table}', count(*) FROM {table}")]
 
 
@@ -89,18 +89,18 @@ def test_the_clerk_on_a_full_disk_books_nothing_and_goes_on_later(tmp_path: Path
         assert again.seq == 2
 
 
-@pytest.mark.parametrize("failing", ["sync_queue", "scan_log", "punches"])
-def test_punch_job_and_scan_entry_are_written_together_or_not_at_all(tmp_path: Path, failing: str) -> None:
+@pytest.mark.parametrize("failing", ["chain", "scan_log", "punches"])
+def test_punch_chain_and_scan_entry_are_written_together_or_not_at_all(tmp_path: Path, failing: str) -> None:
     with open_store(tmp_path) as store:
         store.people.enrol("E-1", "Ann", [])
         _execute(store, f"CREATE TRIGGER fail BEFORE INSERT ON {failing} BEGIN SELECT RAISE(ABORT, 'made to fail'); END")
         clerk = clerk_of(store, ReplayClock(START), AttendanceSettings(), TerminalSettings())
         with pytest.raises(StoreError, match="made to fail"):
             clerk.attend("E-1", 0.7, {})
-        assert {row[1] for row in _state(tmp_path) if row[0] in ("punches", "scan_log", "sync_queue")} == {0}
+        assert {row[1] for row in _state(tmp_path) if row[0] in ("punches", "scan_log", "chain")} == {0}
         _execute(store, "DROP TRIGGER fail")
         clerk.attend("E-1", 0.7, {})
-        assert {row[1] for row in _state(tmp_path) if row[0] in ("punches", "scan_log", "sync_queue")} == {1}
+        assert [row[1] for row in _state(tmp_path) if row[0] in ("punches", "scan_log", "chain")] == [1, 1, 2]
 
 
 def test_enrolment_that_fails_halfway_leaves_no_person(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_database_locked_by_another_is_an_error_after_the_wait_and_no_damage(t
         other.execute("BEGIN IMMEDIATE")
         writes: list[Callable[[], object]] = [
             lambda: store.book.append_punch(punch(1)),
-            lambda: store.outbox.settle(1, SyncState.SYNCED),
+            lambda: store.outbox.stored(1),
             lambda: store.people.enrol("E-2", "Bo", []),
             lambda: store.people.add_templates("E-1", []),
             lambda: store.people.set_status("E-1", PersonStatus.DEACTIVATED),

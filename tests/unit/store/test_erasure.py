@@ -42,7 +42,6 @@ def lived(store: Store, clock: SetClock) -> int:
     chief = Supervisor(book, clock, "S-7")
     chief.amend(3, f"{NAME} forgot the badge", clock.utc - timedelta(hours=3), None)
     chief.void(4, "twice")
-    store.outbox.enqueue("user", ID, START)
     return subject
 
 
@@ -71,7 +70,6 @@ def test_nothing_of_a_deleted_person_is_left_in_any_file_and_the_book_is_still_p
         assert {scan["person_id"] for scan in store.scans.read()} == {pseudonym(subject), "B"}
         assert store.people.enrolments("B")[0]["lookalike"] == {"person_id": None, "name": None, "similarity": 0.66}
         assert store.people.count_templates() == 1
-        assert [record for _, kind, record in store.outbox.pending(100) if kind == "user"] == []
         standing = [store.book.ledger().standing(punch).state for punch in store.book.punches()]
         assert standing == ["valid", "amended", "voided", "valid", "valid"]  # hours stay as they were corrected
         with pytest.raises(UnknownPerson):
@@ -92,7 +90,7 @@ def test_the_policies_keep_the_id_or_erase_the_hours_too(tmp_path: Path) -> None
         assert receipt.content["erased"]["punches"] == 4
         assert [punch.person_id for punch in store.book.punches()] == ["B"]
         assert store.book.stamps(subject=subject).seq.tolist() == []
-        assert [record for _, kind, record in store.outbox.pending(100) if kind == "punch"] == [next(store.book.punches()).id]
+        assert [punch.id for punch in store.book.punches() if punch.sync.value == "PENDING"] == [next(store.book.punches()).id]
         assert whole(store)
 
 
