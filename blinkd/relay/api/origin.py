@@ -22,7 +22,7 @@ MOMENT = re.compile(r"[0-9T:+.Z -]{10,40}")
 LONGEST_NAME = 200  # characters
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories; joiners (Cf) are part of how some names are written
 V1_MEMBERS = frozenset({"ciphertext", "iv", "tag"})
-V1_CIPHERTEXT = range(16, 65_537)  # bytes: from a few numbers to several templates
+V1_CIPHERTEXT = range(64, 65_537)  # bytes: from 16 numbers to several templates; below, ciphertext can't be told from a vector
 
 
 @dataclass(frozen=True, slots=True)

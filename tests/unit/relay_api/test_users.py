@@ -133,7 +133,7 @@ def test_clear_records_are_neither_taken_nor_given_where_they_are_not_switched_o
         {"encrypted_envelope_json": v1_envelope() | {"key": "x"}},
         {"encrypted_envelope_json": v1_envelope() | {"iv": "AAAA"}},
         {"encrypted_envelope_json": v1_envelope() | {"tag": "not base64"}},
-        {"encrypted_envelope_json": v1_envelope(15)},
+        {"encrypted_envelope_json": v1_envelope(63)},
         {"encrypted_envelope_json": v1_envelope(65_537)},
         {"encrypted_envelope_json": v1_envelope() | {"v": 3, "kid": "x.y"}},
     ],
