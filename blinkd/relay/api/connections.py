@@ -34,3 +34,10 @@ class Connections(Protocol):
 
     def transaction(self, *, reading: bool = False) -> AbstractContextManager[Cursor]:
         """Commits at the end, rolls back at an exception. reading: it changes nothing, and so waits for no writer. Raises StoreError when the database cannot be reached or written."""
+
+
+class OpenConnections(Connections, Protocol):
+    """A database that this program has opened itself."""
+
+    def close(self) -> None:
+        """Let go of it."""
