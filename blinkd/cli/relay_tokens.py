@@ -12,7 +12,6 @@ from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import SystemClock
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, Token, new_token
-from blinkd.settings import Settings
 from blinkd.sync.topics import is_name
 
 DEFAULT_DAYS = 365  # a client that nobody remembers loses its access by itself
@@ -23,11 +22,10 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @contextlib.contextmanager
-def _storage(context: typer.Context) -> Iterator[ApiStorage]:
+def _storage() -> Iterator[ApiStorage]:
     from blinkd.relay.api.opening import open_connections  # noqa: PLC0415  brings the database's driver, which other verbs do without
 
-    settings: Settings = context.obj
-    with contextlib.closing(open_connections(settings)) as connections:
+    with contextlib.closing(open_connections()) as connections:
         yield ApiStorage(connections)
 
 
@@ -42,7 +40,6 @@ def _checked(valid: Callable[[str], bool], words: str) -> Callable[[str], str]:
 
 @app.command("add")
 def add(
-    context: typer.Context,
     org: Annotated[
         str,
         typer.Argument(metavar="ORG", callback=_checked(is_name, "letters, digits, dots, hyphens, underscores"), help="The organisation."),
@@ -61,7 +58,7 @@ def add(
     """Make a token and show it, this once: the relay keeps only its digest."""
     now = SystemClock().now().utc
     token, text = new_token(org, label, frozenset(scope), now, now + timedelta(days=days))
-    with _storage(context) as storage:
+    with _storage() as storage:
         storage.add_token(token)
     if as_json:
         print_json(_members(token, now) | {"token": text})
@@ -73,13 +70,12 @@ def add(
 
 @app.command("list")
 def list_(
-    context: typer.Context,
     org: Annotated[str | None, typer.Option("--org", help="Only those of this organisation.")] = None,
     as_json: bool = JsonFlag,
 ) -> None:
     """All tokens by their ids; the tokens themselves are not kept."""
     now = SystemClock().now().utc
-    with _storage(context) as storage:
+    with _storage() as storage:
         tokens = storage.tokens(org)
     if as_json:
         print_json([_members(token, now) for token in tokens])
@@ -94,13 +90,12 @@ def list_(
 
 @app.command("revoke")
 def revoke(
-    context: typer.Context,
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
     as_json: bool = JsonFlag,
 ) -> None:
     """Make a token useless, at once and for good."""
     now = SystemClock().now().utc
-    with _storage(context) as storage:
+    with _storage() as storage:
         token = storage.revoke(token_id, now)
     if as_json:
         print_json(_members(token, now))

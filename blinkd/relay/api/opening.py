@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from blinkd.relay.api.connections import OpenConnections
-from blinkd.settings import Settings
 
 DATABASE_VARIABLE = "DATABASE_URL"
 SQLITE_FILE = Path("cloud_blink.db")  # in the working directory, as in the origin
 
 
-def open_connections(settings: Settings, environ: Mapping[str, str] | None = None) -> OpenConnections:  # noqa: ARG001
+def open_connections(environ: Mapping[str, str] | None = None) -> OpenConnections:
     """PostgreSQL by DATABASE_URL; SQLite where it is not set. Raises StoreError."""
     url = (os.environ if environ is None else environ).get(DATABASE_VARIABLE, "")
     if url:

@@ -48,7 +48,8 @@ class PostgresConnections:
                     yield cursor
             except psycopg.Error as error:
                 connection.close()
-                raise StoreError(f"database {self._name}: {error}; check it, and that `blinkd relay migrate` has been run") from None
+                words = error.diag.message_primary or type(error).__name__  # its other parts may hold values of the rows
+                raise StoreError(f"database {self._name}: {words}; check it, and that `blinkd relay migrate` has been run") from None
             except BaseException:
                 self._idle.put(connection)
                 raise
