@@ -20,7 +20,7 @@ from blinkd.clock import Instant, microseconds, moment_of
 from blinkd.crypto.chain import Link, canonical, new_salt, note_digest
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
-from blinkd.store.stamps import Stamped, read_stamps
+from blinkd.store.stamps import Stamped, read_ledger, read_stamps
 
 PORTION = 5000  # rows read at once where all are wanted
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
@@ -50,10 +50,13 @@ class BookRepository:
         outbox: Outbox,
         guard: Guard,
         reading: Guard,
+        older: Callable[[], Iterable[Mapping[str, Any]]],
     ) -> None:
+        """older: contents of the entries by which a book that begins vouches for what an older version left."""
         self._database = database
         self._tables = tables
         self._links = links
+        self._older = older
         self._outbox = outbox
         self._guard = guard
         self._reading = reading
@@ -72,7 +75,7 @@ class BookRepository:
     def begin(self) -> Head:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
         with self._guard():
-            head = self._links.begin(self._unsigned)
+            head = self._links.begin(self._unsigned, self._older)
             # without the condition SQLite rewrites the page of an empty table, for which a full disk has no room
             self._database.execute_sql("DELETE FROM unsigned_sync WHERE seq > 0")
         return head
@@ -152,8 +155,11 @@ class BookRepository:
 
     def stamps(self, since_us: int | None = None, until_us: int | None = None, subject: int | None = None) -> Stamped:
         """The punches of a span as they stand, as arrays; microseconds since 1970, the end excluded."""
-        ledger = self.ledger()
         with self._reading():
+            if since_us is None or until_us is None:
+                ledger = self.ledger()
+            else:
+                ledger = read_ledger(self._database, since_us, until_us)
             return read_stamps(self._database, ledger, since_us, until_us, subject)
 
     def punch(self, seq: int) -> Punch | None:
@@ -183,6 +189,12 @@ class BookRepository:
         """Whether a punch of that id is in the book."""
         with self._reading():
             return self._row("SELECT 1 FROM punches WHERE id = ?", punch_id) is not None
+
+    def same(self, subject: int, utc: datetime, status: Direction) -> int | None:
+        """The number of a punch of that person, moment and direction; None where there is none."""
+        with self._reading():
+            row = self._row("SELECT seq FROM punches WHERE us = ? AND subject = ? AND status = ?", microseconds(utc), subject, status.value)
+        return None if row is None else int(row[0])
 
     def sync_of(self, seq: int) -> SyncState:
         """Whether the relay has an entry."""
@@ -262,21 +274,26 @@ class BookRepository:
         return self._links_with_content(), [int(row[0]) for row in strays]
 
     def _links_with_content(self) -> Iterator[Entry]:
-        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.note, e.note_salt, q.*
+        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.kind, e.target, e.subject, e.note, e.note_salt, q.*
             FROM chain c LEFT JOIN entries e ON e.seq = c.seq LEFT JOIN ({PUNCHES}) q ON q.seq = c.seq ORDER BY c.seq"""
         with self._reading():
             for row in self._database.execute_sql(sql):
-                seq, salt, commitment, hash_, signature, text, note, note_salt = row[:8]
-                link = Link(seq, salt, commitment, hash_, signature)
+                seq, salt, commitment, hash_, signature, text, kind, target, subject, note, note_salt = row[:11]
+                link = Link(seq, _blob(salt), _blob(commitment) or b"", _blob(hash_) or b"", _blob(signature))
                 content: Mapping[str, Any] | None = None
                 try:
                     if text is not None:
-                        content = json.loads(text)
-                    elif row[8] is not None:
-                        content = _punch(row[8:]).content()
-                except (ValueError, TypeError, OverflowError):  # an edited row that is no punch any more
+                        content = _written(text, kind, target, subject)
+                    elif row[11] is not None:
+                        content = _punch(row[11:]).content()
+                        # a fraction of a microsecond would be rounded away here, and trip whoever reads the column itself
+                        if type(row[15]) is not int:
+                            content = {}
+                        canonical(content)  # of bytes in the place of a text there is none
+                except (ValueError, TypeError, OverflowError, RecursionError):  # an edited row that is no punch any more
                     content = {}
-                yield Entry(seq, link, content, None if note is None else (note, note_salt or b""))
+                words = None if note is None else (note if isinstance(note, str) else "", _blob(note_salt) or b"")
+                yield Entry(seq, link, content, words)
 
     def _unsigned(self) -> Iterator[Punch]:
         """What an older version recorded, by number; in portions, for a terminal of many years has more than fits into its memory."""
@@ -312,6 +329,22 @@ def ranges(numbers: list[int]) -> list[tuple[int, int]]:
     ends = [number for number, after in pairwise(numbers) if after != number + 1] + numbers[-1:]
     begins = numbers[:1] + [after for number, after in pairwise(numbers) if after != number + 1]
     return list(zip(begins, ends, strict=True))
+
+
+def _blob(value: object) -> bytes | None:
+    """A column of bytes; empty when somebody put something else there, which then fits nothing."""
+    return None if value is None else value if isinstance(value, bytes) else b""
+
+
+def _written(text: str, kind: object, target: object, subject: object) -> Mapping[str, Any]:
+    """The content of an entry; empty when it is not what this program writes.
+
+    Other bytes can mean one thing here and another to SQLite, which takes the first of two members of one name; and its columns must be
+    those of the content, for by them corrections are found.
+    """
+    content = json.loads(text)
+    same = isinstance(content, dict) and text == canonical(content).decode()
+    return content if same and (content.get("kind"), content.get("target"), content.get("subject")) == (kind, target, subject) else {}
 
 
 def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES
