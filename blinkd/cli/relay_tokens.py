@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import SystemClock
@@ -80,7 +80,7 @@ def list_(
     if as_json:
         print_json([_members(token, now) for token in tokens])
         return
-    table = Table("id", "organisation", "label", "scopes", "state", "until", "last used")
+    table = Table(Column("id", no_wrap=True), "organisation", "label", "scopes", "state", "until", "last used")
     for token in tokens:
         until = "-" if token.expires_at is None else f"{token.expires_at:%Y-%m-%d}"
         scopes = " ".join(sorted(token.scopes))

@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 
 import blinkd
-from blinkd.clock import Clock
+from blinkd.clock import Clock, SystemClock
 from blinkd.errors import StoreError
 from blinkd.relay.api.answers import Outside, add_error_answers
 from blinkd.relay.api.attendance import attendance_router
+from blinkd.relay.api.connections import Connections
 from blinkd.relay.api.embeddings import PictureEmbedder, embeddings_router
 from blinkd.relay.api.guard import Guard
 from blinkd.relay.api.limits import RateLimits
@@ -19,8 +20,18 @@ from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.sealed import SealedRecords
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.users import users_router
+from blinkd.relay.api.vision import LocalVision
+from blinkd.settings import Settings
 
 ENGINE = "BLINK Core"  # as the origin says it: its app may look
+
+
+def create_app(connections: Connections, records: SealedRecords, settings: Settings) -> FastAPI:
+    """The application as the settings want it; tables and sealed records are those of the relay's database."""
+    simulated = settings.vision.precision == "simulated"
+    return build_app(
+        ApiStorage(connections), records, LocalVision(settings), ApiOptions.of(settings.relay), SystemClock(), simulated=simulated
+    )
 
 
 def build_app(

@@ -48,11 +48,18 @@ async def read_body(request: Request, most: int) -> bytes:
 def parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
     """The JSON value, without a plain embedding anywhere. Raises RequestRefused (422): malformed, plain_embedding."""
     try:
-        value = json.loads(body.decode(), parse_constant=_no_number)
+        value = json.loads(body.decode(), parse_constant=_no_number, object_pairs_hook=_once_each)
     except (ValueError, RecursionError):  # also what is not UTF-8, and whole numbers of more digits than Python reads
         raise RequestRefused(422, "malformed", "the body is not JSON in UTF-8") from None
     refuse_plain(value)
     return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # readers of JSON differ in which one they take
+        raise ValueError("a member stands twice")
+    return found
 
 
 def _no_number(name: str) -> NoReturn:

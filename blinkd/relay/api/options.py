@@ -1,6 +1,9 @@
 """What the operator decides about the HTTP API."""
 
 from dataclasses import dataclass
+from typing import Self
+
+from blinkd.settings import RelaySettings
 
 MINUTE_S = 60
 
@@ -19,3 +22,14 @@ class ApiOptions:
     address_rate: int = 1200
     failure_rate: int = 20
     embedding_rate: int = 60
+
+    @classmethod
+    def of(cls, settings: RelaySettings) -> Self:
+        """What the settings say. A proxy counts as TLS: it is named only where it ends TLS."""
+        return cls(
+            plain_records=settings.plain_records,
+            tls=settings.http_certificate is not None or bool(settings.http_proxies),
+            token_rate=settings.http_rate,
+            address_rate=settings.http_address_rate,
+            embedding_rate=settings.http_embedding_rate,
+        )

@@ -6,11 +6,13 @@ import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 from fastapi import FastAPI
 
 from blinkd.errors import ConfigError
+from blinkd.settings import RelaySettings
 
 log = logging.getLogger("blinkd.relay.api")
 
@@ -31,6 +33,12 @@ class Listen:
     key: Path | None = None
     proxies: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, settings: RelaySettings) -> Self:
+        """What the settings say."""
+        certificate, key, proxies = settings.http_certificate, settings.http_key, tuple(settings.http_proxies)
+        return cls(settings.http_host, settings.http_port, certificate, key, proxies)
+
     @property
     def tls(self) -> bool:
         """Whether this process speaks TLS itself."""
@@ -46,8 +54,8 @@ def check(listen: Listen) -> None:
             raise ConfigError(f"{path}: no such file; the HTTP API needs it for TLS")
     if not listen.tls and not listen.proxies and not is_loopback(listen.host):
         raise ConfigError(
-            f"the HTTP API would take tokens in clear at {listen.host}; give it a TLS certificate and key, "
-            "or name the proxy that ends TLS before it, or listen on 127.0.0.1"
+            f"the HTTP API would take tokens in clear at {listen.host}; set relay.http_certificate and http_key, "
+            "or name the proxy that ends TLS before it in relay.http_proxies, or listen on 127.0.0.1"
         )
 
 
@@ -132,5 +140,7 @@ def _bind(listen: Listen) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise ConfigError(f"the HTTP API can't listen at {listen.host} port {listen.port}: {error.strerror}; choose another") from None
+        raise ConfigError(
+            f"the HTTP API can't listen at {listen.host} port {listen.port}: {error.strerror}; choose another relay.http_port"
+        ) from None
     return bound

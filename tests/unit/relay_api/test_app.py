@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from blinkd.errors import StoreError
-from blinkd.relay.api.app import build_app
+from blinkd.relay.api.app import build_app, create_app
 from blinkd.relay.api.options import ApiOptions
+from blinkd.relay.api.server import Listen
 from blinkd.relay.api.storage import ApiStorage
+from blinkd.settings import RelaySettings, Settings
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import HandClock, NoEyes
 from tests.unit.relay_api.core import FakeCore
@@ -99,3 +101,18 @@ def test_the_documentation_names_every_route_and_nothing_from_elsewhere(connect:
     for methods in document["paths"].values():
         for method, one in methods.items():
             assert ("requestBody" in one) is (method == "post")
+
+
+def test_the_application_follows_the_settings(storage: ApiStorage, core: FakeCore, issue: Callable[..., str]) -> None:
+    relay = RelaySettings(plain_records=True, http_rate=2, http_proxies=["10.0.0.1"])
+    client = Client(create_app(storage._connections, core, Settings(relay=relay)), issue())
+    answers = [client.post(USERS, json=[user()]) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "Strict-Transport-Security" in answers[0].headers
+    assert client.get("/health").json()["plain_records"] is True
+    assert Client(create_app(storage._connections, core, Settings())).get("/health").json()["plain_records"] is False
+
+
+def test_the_settings_say_where_to_listen() -> None:
+    relay = RelaySettings(http_host="::1", http_port=9000, http_proxies="10.0.0.1, 10.0.0.2")  # type: ignore[arg-type]  as a variable
+    assert Listen.of(relay) == Listen("::1", 9000, proxies=("10.0.0.1", "10.0.0.2"))

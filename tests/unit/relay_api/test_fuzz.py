@@ -87,7 +87,20 @@ def test_any_form_is_answered_in_words(connect: Callable[..., Client], body: byt
 
 
 @pytest.mark.parametrize(
-    "body", [b"NaN", b"[NaN]", b"[Infinity]", b"1e999", b"9" * 5000, b"\xff", b"\xef\xbb\xbf[]", b"", b'"\\ud800"', b"[1,]"]
+    "body",
+    [
+        b"NaN",
+        b"[NaN]",
+        b"[Infinity]",
+        b"1e999",
+        b"9" * 5000,
+        b"\xff",
+        b"\xef\xbb\xbf[]",
+        b"",
+        b'"\\ud800"',
+        b"[1,]",
+        b'[{"id":"a","id":"a"}]',
+    ],
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_what_is_no_json_is_refused(connect: Callable[..., Client], path: str, body: bytes) -> None:
