@@ -8,7 +8,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from blinkd.clock import Clock
 from blinkd.errors import RequestRefused
-from blinkd.relay.api.answers import address_of
 from blinkd.relay.api.limits import RateLimits
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import CHALLENGE_WORDS, Scope, Token, admit, demand, token_id_of
@@ -30,7 +29,7 @@ class Guard:
         """What a route depends on: gives the token, or raises RequestRefused (401, 403, 429) before the body is read."""
 
         def admission(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Token:
-            token = self._admit(request, None if bearer is None else bearer.credentials)
+            token = self._admit(None if bearer is None else bearer.credentials)
             request.state.token_id = token.id
             self._limits.token(token.id)
             demand(token, scope)
@@ -38,17 +37,11 @@ class Guard:
 
         return admission
 
-    def _admit(self, request: Request, text: str | None) -> Token:
-        address = address_of(request.scope)
-        self._limits.guesses(address)
+    def _admit(self, text: str | None) -> Token:
         if text is None:
             raise RequestRefused(401, "unauthorized", CHALLENGE_WORDS)
         now = self._clock.now().utc
         token_id = token_id_of(text)
-        try:
-            token = admit(text, None if token_id is None else self._storage.token(token_id), now)
-        except RequestRefused:
-            self._limits.failed(address)
-            raise
+        token = admit(text, None if token_id is None else self._storage.token(token_id), now)
         self._storage.used(token, now)
         return token

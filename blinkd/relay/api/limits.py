@@ -26,7 +26,6 @@ class RateLimits:
         self._now = now
         self._token = RateLimitItemPerMinute(options.token_rate, namespace="token")
         self._address = RateLimitItemPerMinute(options.address_rate, namespace="address")
-        self._failure = RateLimitItemPerMinute(options.failure_rate, namespace="failure")
         self._embedding = RateLimitItemPerMinute(options.embedding_rate, namespace="embedding")
 
     def address(self, address: str) -> None:
@@ -40,15 +39,6 @@ class RateLimits:
     def embedding(self, token_id: str) -> None:
         """Count a picture of a token."""
         self._hit(self._embedding, token_id)
-
-    def guesses(self, address: str) -> None:
-        """Whether an address may try a token at all."""
-        if not self._limiter.test(self._failure, site_of(address)):
-            self._refuse(self._failure, site_of(address))
-
-    def failed(self, address: str) -> None:
-        """Count a token that was none."""
-        self._limiter.hit(self._failure, site_of(address))
 
     def _hit(self, item: RateLimitItem, key: str) -> None:
         if not self._limiter.hit(item, key):

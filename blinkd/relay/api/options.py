@@ -12,15 +12,15 @@ MINUTE_S = 60
 class ApiOptions:
     """plain_records: whether the origin's clear bodies are taken; tls: whether clients come over TLS; the others: requests a minute.
 
-    token_rate: of each token; address_rate: of each address, higher, since a site's clients share one; failure_rate: of an address with
-    tokens that are none; embedding_rate: of each token, each of them costs tenths of a second of a processor.
+    token_rate: of each token; address_rate: of each address, higher, since a site's clients share one;
+    embedding_rate: of each token, each of them costs tenths of a second of a processor. Wrong tokens have no limit of their own: 256 bits
+    can't be guessed, and who shares an address with a guesser would be shut out.
     """
 
     plain_records: bool = False
     tls: bool = False
     token_rate: int = 600
     address_rate: int = 1200
-    failure_rate: int = 20
     embedding_rate: int = 60
 
     @classmethod

@@ -22,7 +22,7 @@ MOMENT = re.compile(r"[0-9T:+.Z -]{10,40}")
 LONGEST_NAME = 200  # characters
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories; joiners (Cf) are part of how some names are written
 V1_MEMBERS = frozenset({"ciphertext", "iv", "tag"})
-V1_CIPHERTEXT = range(64, 65_537)  # bytes: from 16 numbers to several templates; below, ciphertext can't be told from a vector
+FEWEST_BYTES, MOST_BYTES = 64, 16_384  # of ciphertext: from 16 numbers, below which it looks like any bytes, to several templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,19 @@ def sealed_members(value: object) -> Mapping[str, Any]:
             envelope = Envelope.of(value)
         except EnvelopeRejected as error:
             reject(f"user: encrypted_envelope_json: {error}")
+        _demand_size(envelope.ciphertext)
         refuse_unsealed(envelope.ciphertext)
         return envelope.to_json()
     read = Reader(value, "user: encrypted_envelope_json", V1_MEMBERS)
     ciphertext, iv, tag = read.binary("ciphertext"), read.binary("iv", 12), read.binary("tag", 16)
-    if len(ciphertext) not in V1_CIPHERTEXT:
-        reject(f"user: encrypted_envelope_json: ciphertext of {len(ciphertext)} bytes")
+    _demand_size(ciphertext)
     refuse_unsealed(ciphertext)
     return {"ciphertext": b64(ciphertext), "iv": b64(iv), "tag": b64(tag)}
+
+
+def _demand_size(ciphertext: bytes) -> None:
+    if not FEWEST_BYTES <= len(ciphertext) <= MOST_BYTES:
+        reject(f"user: encrypted_envelope_json: ciphertext of {len(ciphertext)} bytes, not {FEWEST_BYTES} to {MOST_BYTES}")
 
 
 def _line(read: Reader, name: str) -> str:

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from blinkd.errors import ConfigError
+from blinkd.relay.api.patience import PatientProtocol
 from blinkd.settings import RelaySettings
 
 log = logging.getLogger("blinkd.relay.api")
@@ -83,7 +84,7 @@ class ApiServer:
                 ssl_keyfile=listen.key,
                 proxy_headers=bool(listen.proxies),
                 forwarded_allow_ips=list(listen.proxies),
-                http="h11",
+                http=PatientProtocol,
                 ws="none",
                 lifespan="off",
                 loop="asyncio",

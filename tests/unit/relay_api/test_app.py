@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -114,5 +116,16 @@ def test_the_application_follows_the_settings(storage: ApiStorage, core: FakeCor
 
 
 def test_the_settings_say_where_to_listen() -> None:
-    relay = RelaySettings(http_host="::1", http_port=9000, http_proxies="10.0.0.1, 10.0.0.2")  # type: ignore[arg-type]  as a variable
+    relay = RelaySettings(http_host="::1", http_port=9000, http_proxies="10.0.0.1, 10.0.0.2")  # type: ignore[arg-type]  # as a variable has it
     assert Listen.of(relay) == Listen("::1", 9000, proxies=("10.0.0.1", "10.0.0.2"))
+
+
+def test_a_relay_needs_no_library_of_the_terminal() -> None:
+    program = """
+import sys
+import blinkd.cli.relay_tokens, blinkd.relay.api.app, blinkd.relay.api.postgres, blinkd.relay.api.server, blinkd.relay.api.sqlite
+names = ("numpy", "cv2", "PIL", "onnxruntime", "ai_edge_litert", "peewee", "blinkd.vision", "blinkd.store", "blinkd.capture", "blinkd.daemon")
+print([name for name in names if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

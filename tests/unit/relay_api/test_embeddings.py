@@ -16,7 +16,7 @@ from blinkd.cli.main import app as command
 from blinkd.relay.api import embeddings
 from blinkd.relay.api.embeddings import LARGEST_PICTURE
 from blinkd.relay.api.vision import LocalVision
-from blinkd.settings import Settings
+from blinkd.settings import Settings, VisionSettings
 from tests.unit.relay_api.client import Client
 
 EMBEDDINGS = "/api/v1/embeddings"
@@ -109,6 +109,12 @@ def test_without_the_vision_parts_the_answer_says_so(connect: Callable[..., Clie
 def test_without_the_models_the_answer_says_so(connect: Callable[..., Client], tmp_path: Path) -> None:
     answer = connect(LocalVision(Settings(models_dir=tmp_path))).post(EMBEDDINGS, files={"file": blank()})
     assert (answer.status_code, answer.json()["error"]) == (501, "no_vision")
+
+
+def test_simulated_embeddings_say_so(connect: Callable[..., Client], media: Path) -> None:
+    simulated = LocalVision(Settings(vision=VisionSettings(precision="simulated")))
+    answer = connect(simulated).post(EMBEDDINGS, files={"file": (media / "single_face.jpg").read_bytes()}).json()
+    assert (answer["success"], answer["model_precision"]) == (True, "simulated")
 
 
 @pytest.mark.parametrize("form", [{"picture": b"x"}, [("file", b"x"), ("file", b"y")], {f"f{number}": b"x" for number in range(9)}])

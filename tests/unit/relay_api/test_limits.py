@@ -37,13 +37,11 @@ def test_an_address_is_slowed_down_whatever_it_asks_for(connect: Callable[..., C
     assert Client(app, issue(), "192.0.2.8").get(USERS).status_code == 200
 
 
-def test_who_tries_tokens_is_stopped_even_with_a_right_one(connect: Callable[..., Client]) -> None:
-    client = connect(failure_rate=3)
-    for _ in range(3):
+def test_wrong_tokens_shut_nobody_out_who_has_a_right_one(connect: Callable[..., Client]) -> None:
+    client = connect()
+    for _ in range(100):
         assert Client(client.app, "blinkd_0123456789abcdef_" + "A" * 43).get(USERS).status_code == 401
-    assert refused(client.get(USERS))[:2] == (429, "too_many_requests")
-    assert client.get("/health").status_code == 200
-    assert Client(client.app, client.token, "192.0.2.8").get(USERS).status_code == 200
+    assert client.get(USERS).status_code == 200
 
 
 def test_pictures_have_a_limit_of_their_own(connect: Callable[..., Client]) -> None:

@@ -1,6 +1,7 @@
 """The application behind a real socket."""
 
 import datetime
+import http.client
 import ipaddress
 import json
 import logging
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from blinkd.errors import ConfigError
+from blinkd.relay.api import patience
 from blinkd.relay.api.server import ApiServer, Listen, check, is_loopback
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.records import user
@@ -109,6 +111,29 @@ def test_a_body_beyond_the_limit_ends_the_connection(connect: Callable[..., Clie
             answer += chunk
     assert answer.startswith(b"HTTP/1.1 413")
     assert b'"too_large"' in answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nX: ", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP"])
+def test_headers_that_do_not_come_end_the_connection(connect: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(patience, "HEADERS_S", 0.05)
+    with served(connect(), Listen(port=0)) as server, socket.create_connection(("127.0.0.1", server.port), 30) as raw:
+        raw.sendall(sent)
+        answer = b""
+        while chunk := raw.recv(65_536):
+            answer += chunk
+    assert answer.count(b"200 OK") == sent.count(b"Host")
+
+
+def test_several_requests_in_one_connection_are_answered(connect: Callable[..., Client]) -> None:
+    client = connect()
+    with served(client, Listen(port=0)) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        for number in range(5):
+            headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
+            connection.request("POST", USERS, json.dumps([user(number)]), headers)
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["synced_count"]) == (200, 1)
+        connection.close()
 
 
 def test_a_proxy_that_is_trusted_says_who_the_client_is_and_others_are_not_believed(connect: Callable[..., Client]) -> None:

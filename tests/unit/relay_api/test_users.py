@@ -7,7 +7,7 @@ import pytest
 from blinkd.sync.messages import Rejected
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.core import FakeCore
-from tests.unit.relay_api.records import changes, user, v1_envelope
+from tests.unit.relay_api.records import changes, sealed, user, v1_envelope
 
 USERS = "/api/v1/sync/users"
 JSON = {"Content-Type": "application/json"}
@@ -134,7 +134,8 @@ def test_clear_records_are_neither_taken_nor_given_where_they_are_not_switched_o
         {"encrypted_envelope_json": v1_envelope() | {"iv": "AAAA"}},
         {"encrypted_envelope_json": v1_envelope() | {"tag": "not base64"}},
         {"encrypted_envelope_json": v1_envelope(63)},
-        {"encrypted_envelope_json": v1_envelope(65_537)},
+        {"encrypted_envelope_json": v1_envelope(16_385)},
+        {"encrypted_envelope_json": sealed(65_536).to_json()},
         {"encrypted_envelope_json": v1_envelope() | {"v": 3, "kid": "x.y"}},
     ],
 )
@@ -153,8 +154,6 @@ def test_a_name_in_any_script_is_kept(connect: Callable[..., Client]) -> None:
 
 
 def test_an_envelope_of_version_2_is_taken_from_a_mobile_client_too(connect: Callable[..., Client]) -> None:
-    from tests.unit.relay_api.records import sealed
-
     client, sent = connect(), user(1, encrypted_envelope_json=sealed(1280).to_json())
     client.post(USERS, json=[sent])
     assert client.get(USERS).json()["users"] == [sent]
