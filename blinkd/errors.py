@@ -89,3 +89,17 @@ class WrongPassword(BlinkdError):
 
 class KeyringRefused(BlinkdError):
     """A keyring cannot be used, or not for what was asked."""
+
+
+class RequestRefused(BlinkdError):
+    """A request to the relay's HTTP API is not answered as asked for; `status` is the HTTP status, `reason` a short machine-readable word."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class UnknownToken(BlinkdError):
+    """No token of the HTTP API has the given id."""

@@ -5,6 +5,7 @@ then the defaults below. `config/blinkd.toml` explains the same keys to the pers
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 import zoneinfo
@@ -251,6 +252,36 @@ class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
+class RelaySettings(Section):
+    """The cloud side: its HTTP API. Its database is named by the variable DATABASE_URL."""
+
+    plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
+    http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
+    http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
+    http_certificate: Path | None = None  # PEM, with its chain
+    http_key: Path | None = None  # PEM
+    http_proxies: Annotated[list[str], NoDecode] = []  # addresses of proxies that end TLS; their X-Forwarded-For is believed
+    http_rate: int = Field(600, ge=1, le=1_000_000)  # requests a minute of each token and process
+    http_address_rate: int = Field(1200, ge=1, le=1_000_000)  # of each address: a site's clients share one
+    http_embedding_rate: int = Field(60, ge=1, le=1_000_000)  # pictures of each token: each costs tenths of a second of a processor
+
+    @field_validator("http_proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # a variable is all text: 10.0.0.1,10.0.0.2
+        return [one.strip() for one in value.split(",") if one.strip(" ")] if isinstance(value, str) else value
+
+    @field_validator("http_proxies")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                raise ValueError("is no IP address or network; write it like '10.0.0.1' or '10.0.0.0/24'") from None
+        return value
+
+
 class Settings(BaseSettings):
     """All settings; build it with `load_settings`."""
 
@@ -268,6 +299,7 @@ class Settings(BaseSettings):
     attendance: AttendanceSettings = AttendanceSettings()
     privacy: PrivacySettings = PrivacySettings()
     store: StoreSettings = StoreSettings()
+    relay: RelaySettings = RelaySettings()
     log: LogSettings = LogSettings()
 
     @classmethod

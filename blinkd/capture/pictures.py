@@ -4,7 +4,7 @@ import math
 import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -44,28 +44,37 @@ def read_picture(path: Path) -> Image:
     """
     file_size(path, "a picture")
     try:
-        with warnings.catch_warnings(), path.open("rb") as file:
+        with path.open("rb") as file:
+            return decode_picture(file, str(path))
+    except OSError as error:
+        raise MediaError(f"{path}: damaged or truncated ({error}); copy it again from its source") from None
+
+
+def decode_picture(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Image:
+    """As `read_picture`, of an open file, which may lie in memory. name: for messages; most_pixels: what the picture may claim."""
+    try:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about sizes and odd metadata; sizes are judged below
             with Pillow.open(file, formats=FORMATS) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
+                if picture.width * picture.height > most_pixels:
                     raise MediaError(
-                        f"{path}: {picture.width}x{picture.height} pixels are too many; shrink it below {MOST_PIXELS // 10**6} megapixels"
+                        f"{name}: {picture.width}x{picture.height} pixels are too many; shrink it below {most_pixels // 10**6} megapixels"
                     )
                 scale = _shrink(picture.width, picture.height)
                 if scale < 1:
                     picture.draft(None, (int(picture.width * scale), int(picture.height * scale)))
                 picture.load()
                 if picture.format in ("JPEG", "MPO") and not is_whole(file):
-                    raise MediaError(f"{path}: truncated, its end is missing; copy it again from its source")
+                    raise MediaError(f"{name}: truncated, its end is missing; copy it again from its source")
                 return _to_bgr(picture)
     except UnidentifiedImageError:
-        raise MediaError(f"{path}: is no picture that can be read; {REMEDY}") from None
+        raise MediaError(f"{name}: is no picture that can be read; {REMEDY}") from None
     except Pillow.DecompressionBombError:
-        raise MediaError(f"{path}: claims too many pixels; shrink it below {MOST_PIXELS // 10**6} megapixels") from None
+        raise MediaError(f"{name}: claims too many pixels; shrink it below {most_pixels // 10**6} megapixels") from None
     except MemoryError:
-        raise MediaError(f"{path}: too large for this machine's memory; shrink it first") from None
+        raise MediaError(f"{name}: too large for this machine's memory; shrink it first") from None
     except DAMAGE as error:
-        raise MediaError(f"{path}: damaged or truncated ({error}); copy it again from its source") from None
+        raise MediaError(f"{name}: damaged or truncated ({error}); copy it again from its source") from None
 
 
 def _shrink(width: int, height: int) -> float:

@@ -1,0 +1,43 @@
+"""The small part of a database that the HTTP API needs, so that its statements run on SQLite and PostgreSQL alike."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Cursor(Protocol):
+    """A cursor as PEP 249 has it, inside a transaction."""
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the last statement changed."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ...) -> object:
+        """Run a statement."""
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> object:
+        """Run a statement once for each row."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401  a row, or None
+        """Return the next row."""
+
+    def fetchall(self) -> Sequence[Any]:
+        """Return the rows that are left."""
+
+
+class Connections(Protocol):
+    """A database. mark: how its driver writes a value's place, `?` or `%s`. May be used by many threads at once."""
+
+    @property
+    def mark(self) -> str:
+        """The place of a value."""
+
+    def transaction(self, *, reading: bool = False) -> AbstractContextManager[Cursor]:
+        """Commits at the end, rolls back at an exception. reading: it changes nothing, and so waits for no writer. Raises StoreError when the database cannot be reached or written."""
+
+
+class OpenConnections(Connections, Protocol):
+    """A database that this program has opened itself."""
+
+    def close(self) -> None:
+        """Let go of it."""

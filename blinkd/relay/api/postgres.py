@@ -1,0 +1,85 @@
+"""PostgreSQL as the HTTP API uses it: a few connections, taken by its threads and given back."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from blinkd.errors import StoreError
+
+MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
+CONNECT_S = 10
+WAIT_S = 10.0  # for a connection that another thread has
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgresConnections:
+    """A database. Connections are opened when first needed; one that fails is thrown away."""
+
+    mark = "%s"
+
+    def __init__(self, url: str) -> None:
+        """Open nothing yet. Raises StoreError for an address that is none; no message repeats it, since it may hold a password."""
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            raise StoreError(
+                "DATABASE_URL is no address of a PostgreSQL database; write postgresql://user:password@host:5432/name"
+            ) from None
+        self._url = url
+        self._name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
+        self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+
+    @contextlib.contextmanager
+    def transaction(self, *, reading: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:  # noqa: ARG002  readers wait for nobody here
+        """See Connections."""
+        if not self._permits.acquire(timeout=WAIT_S):
+            raise StoreError(f"database {self._name}: all {MOST_CONNECTIONS} connections are busy; it is too slow for what is asked of it")
+        try:
+            connection = self._take()
+            try:
+                with connection.transaction(), connection.cursor() as cursor:
+                    yield cursor
+            except psycopg.Error as error:
+                connection.close()
+                words = error.diag.message_primary or type(error).__name__  # its other parts may hold values of the rows
+                raise StoreError(f"database {self._name}: {words}; check it, and that `blinkd relay migrate` has been run") from None
+            except BaseException:
+                self._idle.put(connection)
+                raise
+            self._idle.put(connection)
+        finally:
+            self._permits.release()
+
+    def close(self) -> None:
+        """Give the idle connections back."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+    def _take(self) -> Connection:
+        """An idle connection that is still alive, or a new one: the server may have restarted since."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                break
+            try:
+                connection.execute("SELECT 1")
+                connection.rollback()
+            except psycopg.Error:
+                connection.close()
+            else:
+                return connection
+        try:
+            return psycopg.connect(self._url, connect_timeout=CONNECT_S)
+        except psycopg.Error as error:
+            raise StoreError(f"database {self._name}: {type(error).__name__}; check that it runs and DATABASE_URL is right") from None
