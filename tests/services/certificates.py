@@ -129,4 +129,4 @@ def _now() -> dt.datetime:
 
 def _key_usage(*, signs: bool) -> x509.KeyUsage:
     """signs: certificates and revocation lists; else what a TLS party does."""
-    return x509.KeyUsage(not signs, False, False, False, False, signs, signs, False, False)  # noqa: FBT003
+    return x509.KeyUsage(not signs, False, False, False, False, signs, signs, False, False)
