@@ -2,8 +2,6 @@
 
 import getpass
 import os
-import queue
-import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +13,6 @@ from tests.services.ports import free_ports
 
 CONFIG = Path(__file__).parents[2] / "config"
 PATIENCE_S = 20.0
-RUNNING = re.compile(r"mosquitto version \S+ running")
 PROGRAM = "mosquitto"
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"  # Debian has it where only root looks
 
@@ -38,6 +35,8 @@ class Mosquitto:
         self.log: list[str] = []  # every line since the first start
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._said = threading.Condition()
+        self._ended_log = False
         self.store.mkdir(parents=True)
         self.ca.write_bytes(authority.pem)
         authority.broker().write(folder, "broker")
@@ -68,15 +67,21 @@ class Mosquitto:
         self._process = subprocess.Popen(
             [program, "-c", self.settings], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
         )
-        said: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._listen, args=(self._process, said), name="broker log")
+        begun, self._ended_log = len(self.log), False
+        self._reader = threading.Thread(target=self._listen, args=(self._process,), name="broker log")
         self._reader.start()
-        begun = len(self.log)
-        while (line := said.get(timeout=PATIENCE_S)) is not None:
-            if RUNNING.search(line):
-                return
-        self._ended()
-        raise BrokerFailed("\n".join(self.log[begun:]))
+        try:
+            self.wait_for("running", begun)
+        except BrokerFailed:
+            self._end(signal.SIGKILL)
+            raise
+
+    def wait_for(self, words: str, begun: int = 0) -> None:
+        """Until a line of the log from line `begun` on contains them. Raises BrokerFailed when it ends or does not come to it."""
+        with self._said:
+            self._said.wait_for(lambda: self._ended_log or any(words in line for line in self.log[begun:]), PATIENCE_S)
+            if not any(words in line for line in self.log[begun:]):
+                raise BrokerFailed("\n".join(self.log[begun:]))
 
     def stop(self) -> None:
         """As systemd does it: it saves its store."""
@@ -115,12 +120,15 @@ class Mosquitto:
         self._process.stderr.close()
         self._process = self._reader = None
 
-    def _listen(self, process: subprocess.Popen[str], said: "queue.Queue[str | None]") -> None:
+    def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
         for line in process.stderr:
-            self.log.append(line.rstrip())
-            said.put(line)
-        said.put(None)
+            with self._said:
+                self.log.append(line.rstrip())
+                self._said.notify_all()
+        with self._said:
+            self._ended_log = True
+            self._said.notify_all()
 
 
 def adapted(text: str, broker: Mosquitto) -> str:
