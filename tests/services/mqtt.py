@@ -76,6 +76,7 @@ class Peer:
 
     def connect(self) -> None:
         """Raises Refused."""
+        self._gone.clear()
         expiry = Properties(PacketTypes.CONNECT)
         expiry.SessionExpiryInterval = self._keep
         try:
@@ -90,7 +91,9 @@ class Peer:
         self.present = rest[0]
 
     def leave(self) -> None:
-        self.client.disconnect()
+        """What waits to be sent goes first."""
+        if self.client.disconnect() is paho.MQTT_ERR_SUCCESS:
+            self._gone.wait(PATIENCE_S)
         self._stop()
 
     def cut(self) -> None:
