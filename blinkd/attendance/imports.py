@@ -183,6 +183,14 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is no time; write it like 2026-03-02T08:55:00 or 2026-03-02T08:55:00+01:00") from None
+    return aware(when, zone)
+
+
+def aware(when: datetime, zone: ZoneInfo) -> datetime:
+    """UTC of a time with an offset, or of a site's local time. Raises ValueError, in words, for a local time that comes never or twice on a
+    night when the clocks change, and for years that no punch lies in.
+    """  # fmt: skip
+    text = when.isoformat()
     if when.tzinfo is not None:
         try:
             return when.astimezone(UTC)

@@ -108,11 +108,12 @@ class Ledger:
             elif one.what == "amend":
                 state = "amended"
                 status = one.status or status
-        amended = [one for one in trail if one.what in ("amend", "uphold")]
-        if amended and amended[-1].what == "amend":
-            known = [one.us for one in amended if one.us is not None]
-            if known:
-                utc, certainty = moment_of(known[-1]), "certain"
+        known = None
+        for one in trail:
+            if one.what in ("amend", "uphold"):  # an uphold takes back what was given before it
+                known = None if one.what == "uphold" else known if one.us is None else one.us
+        if known is not None:
+            utc, certainty = moment_of(known), "certain"
         return Standing(utc, certainty, status, state, trail)  # type: ignore[arg-type]
 
 

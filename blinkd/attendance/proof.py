@@ -1,11 +1,14 @@
 """Proves that nothing in the book was edited, dropped, reordered or cut off, and names the first entry that shows otherwise."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from blinkd.crypto.chain import NO_HASH, Link, commitment_of, hash_of, note_digest
 from blinkd.crypto.signing import Verifier
+
+KEY = re.compile(r"[0-9a-f]{64}")  # as the first entry names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,9 @@ class _Walk:
         content = entry.content
         if content is None or content.get("kind") != "genesis":
             return "the book does not begin with it: its beginning was cut off or exchanged"
-        self.proof.book, self.proof.key = str(content["book"]), str(content["key"])
+        self.proof.book, self.proof.key = str(content.get("book")), str(content.get("key"))
+        if KEY.fullmatch(self.proof.key) is None:
+            return "it names no key: it was edited"
         if self._given is None:
             self._verifier = Verifier(bytes.fromhex(self.proof.key))
             self.proof.warnings.append(
@@ -196,7 +201,9 @@ def _against(proof: Proof, hashes: Mapping[int, bytes], anchors: Iterable[Anchor
     last = -1 if proof.head is None else proof.head[0]
     for anchor in sorted(anchors, key=lambda one: one.seq):
         if anchor.book not in ("", proof.book):
-            proof.warnings.append(f"{anchor.source} tells of another book ({anchor.book}), an earlier one of this terminal")
+            proof.warnings.append(
+                f"{anchor.source} tells of another book ({anchor.book}, entry {anchor.seq}), an earlier one of this terminal"
+            )
         elif anchor.seq > last:
             proof.first_bad = (last + 1, f"the book ends before it, and {anchor.source} knows entry {anchor.seq}: the end was cut off")
             return

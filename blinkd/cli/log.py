@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from blinkd.attendance.imports import read_rows, take_in
+from blinkd.attendance.imports import aware, read_rows, take_in
 from blinkd.attendance.proof import Anchor, Proof, in_order, prove
 from blinkd.attendance.punch import Direction, pseudonym
 from blinkd.attendance.supervisor import Supervisor
@@ -18,9 +18,9 @@ from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.crypto.keyfile import KEY_BYTES
 from blinkd.crypto.signing import Signer
 from blinkd.daemon import Parts
-from blinkd.errors import KeyMissing, StoreError
+from blinkd.errors import KeyMissing, NotAllowed, StoreError
 from blinkd.settings import Settings
-from blinkd.store.anchors import FORM, head_file, journal
+from blinkd.store.anchors import FORM, head_file, journal, other_heads
 from blinkd.store.database import Store
 from blinkd.store.transcript import transcript
 
@@ -30,7 +30,7 @@ HASH_BYTES = 32
 
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides this; it stays in the book.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it stays in the book.")]
-Seq = Annotated[int, typer.Argument(metavar="SEQ", help="Number of the punch, as blinkd log shows it.")]
+Seq = Annotated[int, typer.Argument(metavar="SEQ", min=0, max=2**63 - 1, help="Number of the punch, as blinkd log shows it.")]
 
 
 @app.callback()
@@ -54,11 +54,10 @@ def log(
         "seq", "time", Column("person", overflow="fold"), "status", "punctuality", "sync", Column("remarks", overflow="fold"), box=None
     )
     with Parts(settings).open_store(read_only=True) as store:
-        names = {known.id: known.name for known in store.people.all()}
+        names = {known.subject: known.name for known in store.people.all()}
         count = 0
-        for line in transcript(store.book, settings.terminal.id, start, end, person):
+        for line in transcript(store.book, settings.terminal.id, start, end, person, names):
             count += 1
-            line["name"] = names.get(line["person_id"])
             if as_json:
                 print_json(line)
                 continue
@@ -111,6 +110,7 @@ def verify(
         anchors, torn = list(given), None
         try:
             beside = head_file(settings.state_dir, key)
+            anchors += other_heads(settings.state_dir, key)
         except StoreError as error:
             beside, torn = None, str(error)
         anchors += journal() if beside is None else [beside, *journal()]
@@ -122,16 +122,19 @@ def verify(
             lambda count: status.print(f"{count} entries", end="\r") if sys.stderr.isatty() else None,
         )
         _prove_people(store, proof)
+        altered = store.alterations()
         waiting = proof.entries == 0 and next(store.book.punches(), None) is not None
     if waiting:
         proof.first_bad = (1, "an older version recorded it unsigned; start the daemon once, which takes the old book into the chain")
     if torn is not None:
         proof.warnings.append(torn)
+    if altered:
+        proof.warnings.append(f"somebody changed the database's own rules, which keep the book: {', '.join(altered)}")
     if not proof.anchors and proof.entries:
         proof.warnings.append(
             "nothing outside of the database tells how long the book was: whether its end was cut off is not proved; give --head"
         )
-    proved = proof.ok and torn is None and bool(proof.anchors or not proof.entries)
+    proved = proof.ok and torn is None and not altered and bool(proof.anchors or not proof.entries)
     answer = {
         "ok": proved,
         "book": proof.book,
@@ -155,14 +158,16 @@ def verify(
 
 def _prove_people(store: Store, proof: Proof) -> None:
     """The book names people by pseudonyms; whose these are stands outside of it."""
-    wrong, older = store.people.unproved()
-    if older:
-        proof.warnings.append(f"{older} people were enrolled by an older version: that their punches are theirs is not proved")
-    for subject, person_id in wrong.items():
+    if proof.book is None:
+        return  # what an older version recorded is not in a chain yet, and the proof says so
+    found = []
+    for subject, person_id in store.people.unproved(store.book.bound()).items():
         first = next(store.book.punches(person_id=pseudonym(subject)), None)
         seq = 0 if first is None else first.seq
-        if proof.first_bad is None or seq < proof.first_bad[0]:
-            proof.first_bad = (seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged")
+        found.append((seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged"))
+    for subject, seq in store.book.nameless().items():
+        found.append((seq, f"nobody is known by its {pseudonym(subject)}, and no signed entry says that the person was deleted"))
+    proof.first_bad = min([*found, *([] if proof.first_bad is None else [proof.first_bad])], default=None)
 
 
 def _say(proof: Proof, proved: bool) -> None:
@@ -227,7 +232,7 @@ def amend(
 ) -> None:
     """A supervisor gives the right time or direction of a punch. What was recorded stays visible."""
     settings: Settings = context.obj
-    when = None if time is None else time if time.tzinfo else time.replace(tzinfo=settings.terminal.zone)
+    when = None if time is None else _of_site(time, settings)
     _correct(context, by, as_json, lambda one: one.amend(seq, why, when, status))
 
 
@@ -243,7 +248,7 @@ def add(
 ) -> None:
     """A supervisor adds a punch that the terminal did not record."""
     settings: Settings = context.obj
-    when = time if time.tzinfo else time.replace(tzinfo=settings.terminal.zone)
+    when = _of_site(time, settings)
     _correct(context, by, as_json, lambda one: one.add(person, when, status, why))
 
 
@@ -281,6 +286,14 @@ def _correct(context: typer.Context, by: str, as_json: bool, work: Callable[[Sup
     with parts.open_store() as store:
         entry = work(Supervisor(store.book, parts.clock, by))
     _said(entry, as_json)
+
+
+def _of_site(time: datetime, settings: Settings) -> datetime:
+    """Aware; local time of the site where no offset was given. Raises NotAllowed for one that comes never or twice that night."""
+    try:
+        return aware(time, settings.terminal.zone)
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None
 
 
 def _said(entry: int, as_json: bool) -> None:

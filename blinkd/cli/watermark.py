@@ -45,7 +45,7 @@ def set_(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="TERMINAL", help="One of terminal.others.")],
     until: Annotated[datetime, typer.Argument(metavar="TIME", parser=moment, help="Every punch of it before that time is here.")],
-    seq: Annotated[int, typer.Option("--seq", min=0, help="The last of its entries that is here, where that is known.")] = 0,
+    seq: Annotated[int, typer.Option("--seq", min=0, max=2**63 - 1, help="The last of its entries that is here, where that is known.")] = 0,
     as_json: bool = JsonFlag,
 ) -> None:
     """After an import of another terminal's punches: up to when they are complete. It never goes back."""

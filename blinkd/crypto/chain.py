@@ -67,3 +67,8 @@ def subject_of(salt: bytes, person_id: str) -> int:
     trials of salts.
     """
     return int.from_bytes(hashlib.sha256(salt + person_id.encode()).digest()[:7]) & SUBJECT_MASK
+
+
+def binding_of(salt: bytes, subject: int, person_id: str) -> str:
+    """What the book keeps of somebody whose pseudonym an older version drew by lot: whose it is, for who knows the salt. Hexadecimal."""
+    return hashlib.sha256(salt + f"{subject}:{person_id}".encode()).hexdigest()

@@ -16,12 +16,18 @@ JOURNAL_TIMEOUT_S = 60
 FORM = "SEQ:HASH, as `blinkd log verify` prints the head"
 
 
-def head_file(state_dir: Path, key: bytes | None) -> Anchor | None:
+def other_heads(state_dir: Path, key: bytes | None) -> list[Anchor]:
+    """Heads of books that this terminal had before this one, which were kept when it began. Raises StoreError as `head_file`."""
+    names = sorted(path.name for path in state_dir.glob(f"{HEAD_FILE}.*"))
+    return [anchor for name in names if (anchor := head_file(state_dir, key, name)) is not None]
+
+
+def head_file(state_dir: Path, key: bytes | None, name: str = HEAD_FILE) -> Anchor | None:
     """What book.head says; None when there is none. Raises StoreError when it is torn, or not signed by the terminal."""
-    path = state_dir / HEAD_FILE
+    path = state_dir / name
     try:
         content = json.loads(path.read_text(encoding="ascii"))
-        anchor = Anchor(HEAD_FILE, str(content["book"]), int(content["seq"]), bytes.fromhex(content["hash"]))
+        anchor = Anchor(name, str(content["book"]), int(content["seq"]), bytes.fromhex(content["hash"]))
         signature = bytes.fromhex(content["signature"])
     except FileNotFoundError:
         return None

@@ -17,12 +17,14 @@ from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punc
 from blinkd.attendance.reports.watermark import Watermark
 from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
-from blinkd.crypto.chain import Link, canonical, new_salt, note_digest
+from blinkd.crypto.chain import Link, binding_of, canonical, new_salt, note_digest
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
 from blinkd.store.stamps import Stamped, read_stamps
 
+DELETION = "deletion"
 PORTION = 5000  # rows read at once where all are wanted
+PEOPLE, PEOPLE_AT_ONCE = "people", 500  # whose pseudonyms an older version drew by lot; so many in one entry
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
@@ -72,7 +74,7 @@ class BookRepository:
     def begin(self) -> Head:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
         with self._guard():
-            head = self._links.begin(self._unsigned)
+            head = self._links.begin(self._unsigned, self._older_people)
             # without the condition SQLite rewrites the page of an empty table, for which a full disk has no room
             self._database.execute_sql("DELETE FROM unsigned_sync WHERE seq > 0")
         return head
@@ -262,21 +264,26 @@ class BookRepository:
         return self._links_with_content(), [int(row[0]) for row in strays]
 
     def _links_with_content(self) -> Iterator[Entry]:
-        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.note, e.note_salt, q.*
+        sql = f"""SELECT c.seq, c.salt, c.commitment, c.hash, c.signature, e.content, e.kind, e.target, e.subject, e.note, e.note_salt, q.*
             FROM chain c LEFT JOIN entries e ON e.seq = c.seq LEFT JOIN ({PUNCHES}) q ON q.seq = c.seq ORDER BY c.seq"""
         with self._reading():
             for row in self._database.execute_sql(sql):
-                seq, salt, commitment, hash_, signature, text, note, note_salt = row[:8]
-                link = Link(seq, salt, commitment, hash_, signature)
+                seq, salt, commitment, hash_, signature, text, kind, target, subject, note, note_salt = row[:11]
+                link = Link(seq, _blob(salt), _blob(commitment) or b"", _blob(hash_) or b"", _blob(signature))
                 content: Mapping[str, Any] | None = None
                 try:
                     if text is not None:
-                        content = json.loads(text)
-                    elif row[8] is not None:
-                        content = _punch(row[8:]).content()
-                except (ValueError, TypeError, OverflowError):  # an edited row that is no punch any more
+                        content = _written(text, kind, target, subject)
+                    elif row[11] is not None:
+                        content = _punch(row[11:]).content()
+                        # a fraction of a microsecond would be rounded away here, and trip whoever reads the column itself
+                        if type(row[15]) is not int:
+                            content = {}
+                        canonical(content)  # of bytes in the place of a text there is none
+                except (ValueError, TypeError, OverflowError, RecursionError):  # an edited row that is no punch any more
                     content = {}
-                yield Entry(seq, link, content, None if note is None else (note, note_salt or b""))
+                words = None if note is None else (note if isinstance(note, str) else "", _blob(note_salt) or b"")
+                yield Entry(seq, link, content, words)
 
     def _unsigned(self) -> Iterator[Punch]:
         """What an older version recorded, by number; in portions, for a terminal of many years has more than fits into its memory."""
@@ -284,6 +291,33 @@ class BookRepository:
         while rows := self._database.execute_sql(f"{PUNCHES} WHERE p.seq > ? ORDER BY p.seq LIMIT {PORTION}", (after,)).fetchall():
             yield from map(_punch, rows)
             after = int(rows[-1][0])
+
+    def _older_people(self) -> Iterator[Mapping[str, Any]]:
+        """Give those people whom an older version enrolled, and those it had left, a salt; contents of the entries that say whose pseudonyms
+        theirs are. From then on nobody is without one.
+        """  # fmt: skip
+        bound = []
+        for table in ("people", "former_people"):
+            for subject, person_id in self._database.execute_sql(f"SELECT subject, id FROM {table} WHERE salt IS NULL").fetchall():
+                salt = new_salt()
+                self._database.execute_sql(f"UPDATE {table} SET salt = ? WHERE subject = ?", (salt, subject))
+                bound.append(binding_of(salt, subject, person_id))
+        for start in range(0, len(bound), PEOPLE_AT_ONCE):
+            yield {"kind": PEOPLE, "bound": bound[start : start + PEOPLE_AT_ONCE]}
+
+    def bound(self) -> set[str]:
+        """What the book keeps of those people whose pseudonyms an older version drew by lot."""
+        return {one for _, content, _ in self.entries(PEOPLE) for one in content["bound"]}
+
+    def nameless(self) -> dict[int, int]:
+        """Pseudonyms of punches of whom nobody knows whose they are, and no entry says that the person was deleted; the first punch of each."""
+        with self._reading():
+            deleted = {(content["subject"], content["hours"]) for _, content, _ in self.entries(DELETION)}
+            found = self._database.execute_sql(
+                """SELECT subject, min(seq) FROM punches WHERE subject NOT IN (SELECT subject FROM people)
+                AND subject NOT IN (SELECT subject FROM former_people) GROUP BY subject"""
+            ).fetchall()
+        return {int(subject): int(seq) for subject, seq in found if (subject, "pseudonym") not in deleted}
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(
@@ -312,6 +346,22 @@ def ranges(numbers: list[int]) -> list[tuple[int, int]]:
     ends = [number for number, after in pairwise(numbers) if after != number + 1] + numbers[-1:]
     begins = numbers[:1] + [after for number, after in pairwise(numbers) if after != number + 1]
     return list(zip(begins, ends, strict=True))
+
+
+def _blob(value: object) -> bytes | None:
+    """A column of bytes; empty when somebody put something else there, which then fits nothing."""
+    return None if value is None else value if isinstance(value, bytes) else b""
+
+
+def _written(text: str, kind: object, target: object, subject: object) -> Mapping[str, Any]:
+    """The content of an entry; empty when it is not what this program writes.
+
+    Other bytes can mean one thing here and another to SQLite, which takes the first of two members of one name; and its columns must be
+    those of the content, for by them corrections are found.
+    """
+    content = json.loads(text)
+    same = isinstance(content, dict) and text == canonical(content).decode()
+    return content if same and (content.get("kind"), content.get("target"), content.get("subject")) == (kind, target, subject) else {}
 
 
 def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES

@@ -33,6 +33,7 @@ from blinkd.store.preferences import PreferencesRepository
 from blinkd.store.retention import Retention
 from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
+from blinkd.store.schema import alterations
 from blinkd.store.tables import tables
 from blinkd.store.watermarks import Watermarks
 
@@ -172,6 +173,11 @@ class Store:
             version = int(self._database.execute_sql("PRAGMA data_version").fetchone()[0])
         before, self._data_version = self._data_version, version
         return before is not None and before != version
+
+    def alterations(self) -> list[str]:
+        """What of the schema is not as this program made it, in words. Raises StoreError."""
+        with self.reading():
+            return alterations(self._database)
 
     def examine(self) -> None:
         """Check the whole database, every index too, which takes seconds for a large one. Raises StoreError when it is damaged."""

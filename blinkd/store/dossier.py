@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from blinkd.attendance.punch import pseudonym
 from blinkd.errors import UnknownPerson
 from blinkd.store.book import BookRepository
 from blinkd.store.database import Store
@@ -17,9 +18,12 @@ def dossier(store: Store, person_id: str, terminal: str, *, vectors: bool = Fals
     decrypted. Raises UnknownPerson, KeyMissing, StoreError.
     """
     person = store.people.find(person_id)
-    subjects = store.book.subjects_of(person_id)
+    # an id that was somebody else's before does not give their hours to whoever has it now
+    subjects = store.book.subjects_of(person_id) if person is None else [person.subject]
     about = _entries(store.book, set(subjects))
-    punches = list(transcript(store.book, terminal, person_id=person_id)) if subjects else []
+    punches = (
+        list(transcript(store.book, terminal, person_id=person_id if person is None else pseudonym(person.subject))) if subjects else []
+    )
     if person is None and not punches and not about:
         raise UnknownPerson(f"nobody has the id {person_id!r}, and nothing is held under it; blinkd people list shows who is enrolled")
     held: dict[str, Any] = {"id": person_id, "erased": person is None}

@@ -1,5 +1,7 @@
 """Erases a person everywhere on this terminal, and keeps the proof that it was done."""
 
+import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -13,11 +15,13 @@ from blinkd.attendance.supervisor import LONGEST_BY, LONGEST_WHY, words
 from blinkd.clock import Instant
 from blinkd.crypto.signing import Signer
 from blinkd.errors import NotAllowed
-from blinkd.store.book import BookRepository
+from blinkd.store.book import DELETION, BookRepository
 from blinkd.store.people import PeopleRepository
 
 Hours = Literal["id", "pseudonym", "erase"]
-DELETION, WITHDRAWAL = "deletion", "withdrawal"
+WITHDRAWAL = "withdrawal"
+WORD = re.compile(r"\w+")
+SAID_TWICE = ("hours", "by", "erased")  # in the entry of a deletion and in its receipt
 
 
 class Erasure:
@@ -87,12 +91,21 @@ class Erasure:
         return erased
 
     def holds(self, receipt: Receipt) -> bool | None:
-        """Whether this book holds the entry that a receipt tells of; None when it is of another book."""
+        """Whether this book's terminal signed a receipt, and the book holds the deletion that it tells of; None when it is of another book."""
         head = self._book.head()
         if head is None or head.book != receipt.content.get("book"):
             return None
-        row = self._database.execute_sql("SELECT hash FROM chain WHERE seq = ?", (receipt.content.get("entry"),)).fetchone()
-        return row is not None and bytes(row[0]).hex() == receipt.content.get("entry_hash")
+        content = receipt.content
+        if type(content.get("entry")) is not int or not 0 <= content["entry"] <= head.seq:
+            return False
+        row = self._database.execute_sql(
+            "SELECT hash, content FROM chain JOIN entries USING (seq) WHERE seq = ? AND kind = ?", (content["entry"], DELETION)
+        ).fetchone()
+        key = self._database.execute_sql("SELECT json_extract(content, '$.key') FROM entries WHERE seq = 0").fetchone()
+        if row is None or key is None or key[0] != receipt.public.hex() or bytes(row[0]).hex() != content.get("entry_hash"):
+            return False
+        said = json.loads(row[1])
+        return pseudonym(said["subject"]) == content.get("pseudonym") and all(said[one] == content.get(one) for one in SAID_TWICE)
 
     def _erase_hours(self, subject: int, now: Instant) -> int:
         kinds = ", ".join("?" * len(LEDGER_KINDS))
@@ -109,5 +122,5 @@ class Erasure:
 
 def _names(text: str, name: str, person_id: str) -> bool:
     """Whether a text holds the person's id, or one of the words of their name."""
-    said = set(text.casefold().replace(",", " ").replace(".", " ").split())
-    return bool(said & {word for word in name.casefold().split() if len(word) > 1}) or person_id.casefold() in text.casefold()
+    said = set(WORD.findall(text.casefold()))
+    return bool(said & {word for word in WORD.findall(name.casefold()) if len(word) > 1}) or person_id.casefold() in text.casefold()

@@ -16,6 +16,7 @@ from blinkd.attendance.punch import Punch, SyncState
 from blinkd.crypto.chain import NO_HASH, Link, canonical, commitment_of, hash_of, new_salt
 from blinkd.crypto.signing import Signer
 from blinkd.errors import KeyMissing
+from blinkd.store.faults import DATABASE_ERRORS
 
 HEAD_FILE = "book.head"  # in the state folder
 
@@ -55,10 +56,13 @@ class ChainWriter:
             raise ValueError(f"entry {seq} after {head.seq}")
         self._add(head, content)
 
-    def begin(self, unsigned: Callable[[], Iterable[Punch]] | None = None) -> Head:
+    def begin(
+        self, unsigned: Callable[[], Iterable[Punch]] | None = None, older: Callable[[], Iterable[Mapping[str, Any]]] | None = None
+    ) -> Head:
         """Return the head of a book that has begun, beginning it when it has not.
 
-        unsigned: what an older version recorded, by number; it is taken into the chain, and one signature covers it.
+        unsigned: what an older version recorded, by number; it is taken into the chain, and one signature covers it. older: contents of
+        further entries on what that version left.
         """
         if (head := self.head()) is not None:
             self._signing(head)
@@ -72,6 +76,8 @@ class ChainWriter:
             adopted += 1
         if adopted:
             head = self._write(head, {"kind": "adopted", "count": adopted})
+        for content in older() if older is not None else ():
+            head = self._write(head, content)
         self._added = head
         return head
 
@@ -84,6 +90,12 @@ class ChainWriter:
             return
         self._added = None
         log.info("book %s: entry %d, head %s", added.book, added.seq, added.hash.hex())
+        if (noted := self._contradicted(added.book)) is not None:
+            log.error(
+                "%s tells of another entry %d than the book holds: it was cut off or exchanged; see blinkd log verify", HEAD_FILE, noted
+            )
+            return
+        self._keep_other(added.book)
         signature = self._signing(added).sign(added.hash)
         text = json.dumps({"book": added.book, "seq": added.seq, "hash": added.hash.hex(), "signature": signature.hex()})
         partial = self._folder / f".{HEAD_FILE}.{secrets.token_hex(8)}"
@@ -94,6 +106,27 @@ class ChainWriter:
                 partial.replace(self._folder / HEAD_FILE)
             finally:
                 partial.unlink(missing_ok=True)
+
+    def _contradicted(self, book: str) -> int | None:
+        """The number in the file of the head when the book holds another entry there, or none.
+
+        What grows behind an end that was cut off must not overwrite the one witness of it.
+        """
+        try:
+            content = json.loads((self._folder / HEAD_FILE).read_text(encoding="ascii"))
+            noted, seq, value = str(content["book"]), int(content["seq"]), bytes.fromhex(content["hash"])
+            row = self._database.execute_sql("SELECT hash FROM chain WHERE seq = ?", (seq,)).fetchone()
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, *DATABASE_ERRORS):
+            return None  # there is none, or a torn one, and the entry is on disk whatever happens here
+        return seq if noted == book and (row is None or row[0] != value) else None
+
+    def _keep_other(self, book: str) -> None:
+        """A head of another book is all that is left of one that was thrown away: it gets a name of its own."""
+        path = self._folder / HEAD_FILE
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            noted = uuid.UUID(str(json.loads(path.read_text(encoding="ascii"))["book"]))
+            if str(noted) != book:
+                path.rename(path.with_name(f"{HEAD_FILE}.{noted}"))
 
     def forget(self) -> None:
         """The transaction was rolled back."""

@@ -1,7 +1,7 @@
 """People: who they are, what is kept of their faces, and on what grounds."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.supervisor import EARLIEST, LATEST
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
-from blinkd.crypto.chain import new_salt, subject_of
+from blinkd.crypto.chain import binding_of, new_salt, subject_of
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard
@@ -127,6 +127,8 @@ class PeopleRepository:
 
     def copy_from(self, other: "PeopleRepository") -> None:
         """Take over everybody's id, name, status and dates, without templates."""
+        theirs = other._tables.people
+        salts = dict(theirs.select(theirs.id, theirs.salt).tuples())
         with self._guard():
             for person in other.all():
                 self._tables.people.create(
@@ -135,6 +137,7 @@ class PeopleRepository:
                     status=person.status.value,
                     enrolled_at=person.enrolled_at.isoformat(),
                     subject=person.subject,
+                    salt=salts.get(person.id),
                     valid_from=None if person.valid_from is None else person.valid_from.isoformat(),
                     valid_until=None if person.valid_until is None else person.valid_until.isoformat(),
                 )
@@ -271,19 +274,21 @@ class PeopleRepository:
             for row in rows
         ]
 
-    def unproved(self) -> tuple[dict[int, str], int]:
-        """Whose pseudonym does not follow from their id, by pseudonym: somebody else was put in a person's place. And how many were
-        enrolled by an older version, of whom that cannot be said.
-        """  # fmt: skip
-        wrong, older = {}, 0
+    def unproved(self, bound: Collection[str]) -> dict[int, str]:
+        """Whose pseudonym does not follow from their id, by pseudonym: somebody else was put in a person's place.
+
+        bound: what the book keeps of those whose pseudonyms an older version drew by lot.
+        """
+        wrong = {}
         with self._reading():
             for table in (self._tables.people, self._tables.former):
                 for person_id, subject, salt in table.select(table.id, table.subject, table.salt).tuples():
-                    if salt is None:
-                        older += 1
-                    elif subject_of(bytes(salt), person_id) != subject:
-                        wrong[subject] = person_id
-        return wrong, older
+                    known = isinstance(salt, bytes) and (
+                        subject_of(salt, person_id) == subject or (bool(bound) and binding_of(salt, subject, person_id) in bound)
+                    )
+                    if not known:
+                        wrong[int(subject)] = str(person_id)
+        return wrong
 
     def kept_templates(self, person_id: str) -> list[dict[str, Any]]:
         """What is kept of each template but the vector, as JSON values."""

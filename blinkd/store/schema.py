@@ -84,6 +84,31 @@ def statements(sql: str) -> list[str]:
     return found
 
 
+def alterations(database: SqliteDatabase) -> list[str]:
+    """What of the newest schema was removed, added or changed behind the program's back, in words; triggers above all, which keep the book
+    as it was written, and could swallow what is written next. The origin's queue may have the origin's own wording.
+    """  # fmt: skip
+    pristine = SqliteDatabase(":memory:")
+    try:
+        migrate(pristine, "memory")
+        wanted, found = _objects(pristine), _objects(database)
+    finally:
+        pristine.close()
+    return [
+        f"{kind} {name} {'is missing' if (kind, name) not in found else 'was put in' if (kind, name) not in wanted else 'was changed'}"
+        for kind, name in sorted(wanted.keys() | found.keys())
+        if wanted.get((kind, name)) != found.get((kind, name))
+    ]
+
+
+def _objects(database: SqliteDatabase) -> dict[tuple[str, str], str]:
+    rows = database.execute_sql(
+        """SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'
+        AND NOT (type IN ('table', 'index') AND tbl_name IN ('sync_queue', 'schema_history'))"""
+    ).fetchall()
+    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
+
+
 def _check_history(database: SqliteDatabase, history: list[Migration], where: str) -> None:
     applied = {int(row[0]): str(row[1]) for row in database.execute_sql("SELECT version, sha256 FROM schema_history")}
     for migration in history:

@@ -72,7 +72,7 @@ def read_stamps(database: SqliteDatabase, ledger: Ledger, since_us: int | None, 
             corrected.append(seq)
     uncertain = _uncertain(database, table, first, last, own, values)
     table = table[(table[:, 4] == 0) | (table[:, 2] >= microseconds(BUILT))]
-    gone, amended = _amend(database, ledger, extra, first, last, subject)
+    gone, untimed, amended = _amend(database, ledger, extra, first, last, subject)
     if gone:
         table = table[~np.isin(table[:, 0], np.array(sorted(gone), np.int64))]
     added = np.array([(seq, who, us, entering, 0) for seq, (who, us, entering) in extra.items()], np.int64).reshape(-1, 5)
@@ -81,15 +81,18 @@ def read_stamps(database: SqliteDatabase, ledger: Ledger, since_us: int | None, 
         table = table[np.lexsort((table[:, 0], table[:, 2]))]
     present = set(ledger.disowned) & set(table[:, 0].tolist()) if ledger.disowned else set()
     waiting = tuple(sorted(seq for seq in present if not ledger.corrections.get(seq)))
-    held = tuple(one for one in uncertain if one.seq not in gone)
+    held = tuple(one for one in uncertain if one.seq not in gone or one.seq in untimed)
     return Stamped(table[:, 1], table[:, 2], table[:, 3] != 0, table[:, 0], held, waiting, tuple(sorted(set(corrected) - gone)), amended)
 
 
 def _amend(
     database: SqliteDatabase, ledger: Ledger, extra: dict[int, tuple[int, int, bool]], first: int, last: int, subject: int | None
-) -> tuple[set[int], tuple[int, ...]]:
-    """Heed the supervisors' corrections: the numbers that no longer stand as they were recorded, and those that stand otherwise in `extra`."""
+) -> tuple[set[int], set[int], tuple[int, ...]]:
+    """Heed the supervisors' corrections: the numbers that no longer stand as they were recorded, those of them whose time nobody gave and
+    no clock, and those of the span that stand otherwise, which are put into `extra`.
+    """  # fmt: skip
     gone: set[int] = set()
+    untimed: set[int] = set()
     amended: list[int] = []
     for target, corrections in ledger.corrections.items():
         found = database.execute_sql(
@@ -104,10 +107,13 @@ def _amend(
             continue
         right = ledger.corrected_us(boot_id, boot_s, target) if clock == "unsynced" else None
         us, entering, what = us if right is None else right, status == Direction.CHECK_IN, corrections[0].what
+        timed = by_clock = clock != "unsynced" or right is not None
         for one in corrections:
             if one.what == "amend":
+                timed = timed or one.us is not None
                 us, entering = us if one.us is None else one.us, entering if one.status is None else one.status is Direction.CHECK_IN
             elif one.what == "uphold":
+                timed = by_clock
                 us, entering = found[1] if right is None else right, status == Direction.CHECK_IN
             what = one.what
         extra.pop(target, None)
@@ -116,10 +122,12 @@ def _amend(
                 extra[target] = (who, right, entering)
             continue  # as it was recorded
         gone.add(target)
-        if what != "void" and first <= us < last:
+        if what != "void" and not timed:
+            untimed.add(target)  # another direction alone: its time is as uncertain as before
+        if what != "void" and first <= us < last and (timed or us >= microseconds(BUILT)):
             extra[target] = (who, us, entering)
             amended.append(target)
-    return gone, tuple(sorted(amended))
+    return gone, untimed, tuple(sorted(amended))
 
 
 def _uncertain(database: SqliteDatabase, table: Longs, first: int, last: int, own: str, values: Iterable[Any]) -> list[Uncertain]:

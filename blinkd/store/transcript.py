@@ -1,6 +1,6 @@
 """Punches as people read them: how each stands now, and beside it what was recorded and who corrected it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,36 +13,42 @@ Added = tuple[int, int, str, datetime, Direction]  # number, subject, id, time, 
 
 
 def transcript(
-    book: BookRepository, terminal: str, since: datetime | None = None, until: datetime | None = None, person_id: str | None = None
+    book: BookRepository,
+    terminal: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    person_id: str | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """What was recorded and what supervisors added, by number, each as it stands now, as JSON values whose `name` is left to the caller.
+    """What was recorded and what supervisors added, by number, each as it stands now, as JSON values.
 
-    terminal: this one's id; since, until: aware, the end excluded; person_id: only of whom that stands for.
+    terminal: this one's id; since, until: aware, the end excluded; person_id: only of whom that stands for; names: by pseudonym, for an id
+    may have been somebody else's before.
     """
-    ledger = book.ledger()
+    ledger, names = book.ledger(), names or {}
     subjects = None if person_id is None else set(book.subjects_of(person_id))
     added = [one for one in _added(book, subjects) if _within(one[3], since, until)]
     for punch in book.punches(since, until, person_id):
         while added and added[0][0] < punch.seq:
-            yield _added_line(added.pop(0), ledger, book, terminal)
+            yield _added_line(added.pop(0), ledger, book, terminal, names)
         standing = ledger.standing(punch)
         if _within(standing.utc, since, until) or (standing.certainty == "uncertain" and not standing.plausible):
-            yield _punch_line(punch, standing)
+            yield _punch_line(punch, standing, names)
     for one in added:
-        yield _added_line(one, ledger, book, terminal)
+        yield _added_line(one, ledger, book, terminal, names)
 
 
 def _within(when: datetime, since: datetime | None, until: datetime | None) -> bool:
     return (since is None or when >= since) and (until is None or when < until)
 
 
-def _punch_line(punch: Punch, standing: Standing) -> dict[str, Any]:
+def _punch_line(punch: Punch, standing: Standing, names: Mapping[int, str]) -> dict[str, Any]:
     """The members of the design; those after `terminal` are ours."""
     return {
         "id": punch.id,
         "seq": punch.seq,
         "person_id": punch.person_id,
-        "name": None,
+        "name": names.get(punch.subject),
         "timestamp": standing.utc.isoformat(),
         "status": str(standing.status),
         "punctuality": str(punch.punctuality),
@@ -66,7 +72,7 @@ def _added(book: BookRepository, subjects: set[int] | None) -> list[Added]:
     ]
 
 
-def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str) -> dict[str, Any]:
+def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str, names: Mapping[int, str]) -> dict[str, Any]:
     """What a supervisor added, in the form of a punch."""
     seq, subject, id_, utc, status = one
     # never judged by a shift at the door, so it stands as on time; reports judge it
@@ -87,7 +93,7 @@ def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str)
         0.0,
         SyncState.PENDING,
     )
-    return _punch_line(blank, ledger.standing(blank)) | {"recorded": None, "sync": str(book.sync_of(seq))}
+    return _punch_line(blank, ledger.standing(blank), names) | {"recorded": None, "sync": str(book.sync_of(seq))}
 
 
 def _trail(standing: Standing) -> list[dict[str, Any]]:

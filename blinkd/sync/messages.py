@@ -14,6 +14,7 @@ from blinkd.crypto.chain import canonical, hash_of
 from blinkd.crypto.encoding import b64, prefixed
 from blinkd.crypto.envelope import Envelope
 from blinkd.errors import MessageRejected
+from blinkd.sync.topics import FROM_TERMINALS
 from blinkd.sync.wire import RECORD_ID, WORD, Reader, dump, load, reject
 
 VERSION = 2
@@ -29,6 +30,7 @@ OPEN_TYPES = frozenset({"terminal", "epoch", "revocation", "keyring"})  # record
 ADMIN_TYPES = frozenset({"epoch", "revocation", "keyring"})  # and of these the ones that need the administrator's signature
 SEALED_TYPES = frozenset({"person", "template"})
 STATES = frozenset({"stored", "superseded", "conflict", "rejected"})
+CERTIFICATE = "certificate"
 CHAIN_STATES = frozenset({"ok", "gap", "fork"})
 
 _SENDER = frozenset({"v", "org", "terminal"})
@@ -305,8 +307,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What the relay does not take. seq: of an entry, None for a whole message; reason: a word."""
+    """What the relay does not take. topic: of the message, its last part; seq: of an entry, None for a whole message; reason: a word,
+    CERTIFICATE where the sender's is refused.
+    """  # fmt: skip
 
+    topic: str
     seq: int | None
     reason: str
     words: str
@@ -340,7 +345,7 @@ class Receipt:
                     {"id": one.id, "edit": one.edit, "state": one.state, "version": one.version, "reason": one.reason}
                     for one in self.people
                 ],
-                "rejected": [{"seq": one.seq, "reason": one.reason, "words": one.words} for one in self.rejected],
+                "rejected": [{"topic": one.topic, "seq": one.seq, "reason": one.reason, "words": one.words} for one in self.rejected],
                 "chain": None if chain is None else {"state": chain.state, "detail": chain.detail},
             }
         )
@@ -439,6 +444,6 @@ def _settled(value: object) -> Settled:
 
 
 def _rejected(value: object) -> Rejected:
-    read = Reader(value, "receipt: rejected", frozenset({"seq", "reason", "words"}))
+    read = Reader(value, "receipt: rejected", frozenset({"topic", "seq", "reason", "words"}))
     seq = None if read.member("seq") is None else read.number("seq")
-    return Rejected(seq, read.matching("reason", WORD), read.words("words"))
+    return Rejected(read.one_of("topic", FROM_TERMINALS), seq, read.matching("reason", WORD), read.words("words"))

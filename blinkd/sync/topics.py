@@ -8,7 +8,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # of organisations and te
 ATTENDANCE, PEOPLE, PULL, STATUS = "attendance", "people", "pull", "status"  # from the terminal
 RECEIPT, PAGE = "receipt", "page"  # to the terminal
 HEAD = "head"  # to all of the organisation
-SUFFIXES = frozenset({ATTENDANCE, PEOPLE, PULL, STATUS, RECEIPT, PAGE})
+FROM_TERMINALS = frozenset({ATTENDANCE, PEOPLE, PULL, STATUS})
+SUFFIXES = FROM_TERMINALS | {RECEIPT, PAGE}
 
 
 @dataclass(frozen=True, slots=True)

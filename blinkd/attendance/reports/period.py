@@ -50,6 +50,8 @@ def period_of(kind: Kind, text: str | None, today: date) -> Period:
     Raises ValueError, in words, for a text that is no date and for years before 1970 or after 2099.
     """
     day = today if text is None else _date(kind, text.strip())
+    if not FIRST_DATE <= day <= LAST_DATE:  # the calendar itself ends soon after the year 9999
+        raise ValueError(f"{day}: reports go from 1970 to 2099; check the year")
     if kind == "day":
         first = last = day
     elif kind == "week":

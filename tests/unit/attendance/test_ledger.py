@@ -170,6 +170,34 @@ def test_corrections_stand_beside_what_was_recorded(site: Site) -> None:
     assert list(site.store.book.punches()) == [punch]
 
 
+def test_an_uphold_forgets_the_times_that_were_given_before_it(site: Site) -> None:
+    punch = site.punch()
+    chief = Supervisor(site.store.book, site.clock, "S-7")
+    chief.amend(punch.seq, "came earlier", punch.utc - timedelta(minutes=20), None)
+    chief.uphold(punch.seq, "no, it was right")
+    chief.amend(punch.seq, "but left", None, Direction.CHECK_OUT)
+    assert site.stands(punch) == (punch.utc, "certain", "amended")
+    assert site.store.book.stamps().us.tolist() == [microseconds(punch.utc)]
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_another_direction_does_not_make_an_uncertain_time_certain(site: Site, possible: bool) -> None:
+    if possible:
+        site.clock.confidence = "unsynced"
+    else:
+        site.boot_into_the_past()
+    punch = site.punch()
+    chief = Supervisor(site.store.book, site.clock, "S-7")
+    chief.amend(punch.seq, "left", None, Direction.CHECK_OUT)
+    stamped = site.store.book.stamps()
+    assert site.stands(punch)[1] == "uncertain"
+    assert [(one.seq, one.counted) for one in stamped.uncertain] == [(punch.seq, possible)]
+    assert stamped.entering.tolist() == ([False] if possible else [])
+    chief.amend(punch.seq, "as the camera showed", site.real - timedelta(hours=1), None)
+    stamped = site.store.book.stamps()
+    assert (stamped.uncertain, stamped.seq.tolist()) == ((), [punch.seq])
+
+
 def test_an_added_punch_counts_and_can_be_voided(site: Site) -> None:
     chief, when = Supervisor(site.store.book, site.clock, "S-7"), site.real - timedelta(hours=2)
     entry = chief.add("E-1", when, Direction.CHECK_OUT, "left by the back door")

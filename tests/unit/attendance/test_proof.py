@@ -61,6 +61,32 @@ def attack(folder: Path, *statements: str) -> None:
     raw.close()
 
 
+def test_a_table_of_entries_whose_kinds_no_longer_follow_from_their_content_is_noticed(tmp_path: Path) -> None:
+    """By the kind corrections are found; a column that anybody fills would hide one."""
+    book(tmp_path)
+    attack(
+        tmp_path,
+        "ALTER TABLE entries RENAME TO old",
+        "CREATE TABLE entries (seq INTEGER PRIMARY KEY, content TEXT, note TEXT, note_salt BLOB, kind TEXT, target INTEGER, subject INTEGER)",
+        "INSERT INTO entries SELECT seq, content, note, note_salt, CASE seq WHEN 13 THEN 'none' ELSE kind END, target, subject FROM old",
+        "DROP TABLE old",
+    )
+    proof = proved(tmp_path)
+    assert proof.first_bad == (13, "its content was edited")
+
+
+def test_an_end_that_was_cut_off_stays_noticed_when_the_book_has_grown_again(tmp_path: Path) -> None:
+    book(tmp_path)
+    attack(tmp_path, *[f"DELETE FROM {table} WHERE seq >= 12" for table in TRIGGERS])
+    for _ in ("another process", "and another"):
+        with open_store(tmp_path) as store:
+            clerk = clerk_of(store, SetClock(), AttendanceSettings(min_interval_s=0))
+            for _ in range(3):
+                clerk.attend("E-1", 0.7, {})
+    proof = proved(tmp_path)
+    assert proof.first_bad == (14, "it is not the one that book.head knows: the book was written anew")
+
+
 def test_an_honest_book_is_proved_whole(tmp_path: Path) -> None:
     book(tmp_path)
     proof = proved(tmp_path)
@@ -95,6 +121,19 @@ SWAP = """UPDATE punches SET seq = CASE seq WHEN 6 THEN 7 ELSE 6 END WHERE seq I
         (13, ["UPDATE entries SET note = 'right person' WHERE seq = 13"]),
         (13, ["UPDATE entries SET note = NULL, note_salt = NULL WHERE seq = 13"]),
         (14, ["UPDATE entries SET content = replace(content, '[[5,5]]', '[[5,6]]') WHERE seq = 14"]),
+        # one more member of the same name: SQLite takes the first, Python the last, and the correction would be found by nobody
+        (13, ["UPDATE entries SET content = '{\"kind\":\"none\",' || substr(content, 2) WHERE seq = 13"]),
+        (13, ["UPDATE entries SET content = '{\"target\":7,' || substr(content, 2) WHERE seq = 13"]),
+        (13, ["UPDATE entries SET content = ' ' || content WHERE seq = 13"]),
+        (13, ["UPDATE entries SET content = '[1]' WHERE seq = 13"]),
+        (13, ["UPDATE entries SET note = x'00' WHERE seq = 13"]),
+        (9, ["UPDATE punches SET us = us + 0.25 WHERE seq = 9"]),
+        (9, ["UPDATE punches SET id = x'00' WHERE seq = 9"]),
+        (9, ["UPDATE chain SET salt = 'text' WHERE seq = 9"]),
+        (9, ["UPDATE chain SET commitment = 'text' WHERE seq = 9"]),
+        (9, ["UPDATE chain SET hash = 'text' WHERE seq = 9"]),
+        (9, ["UPDATE chain SET signature = 'text' WHERE seq = 9"]),
+        (0, ["UPDATE entries SET content = '{\"kind\":\"genesis\"}' WHERE seq = 0"]),
         (2, ["UPDATE chain SET signature = NULL WHERE seq = 2"]),
         (2, ["UPDATE chain SET signature = zeroblob(64) WHERE seq = 2"]),
         (2, ["UPDATE chain SET hash = zeroblob(32) WHERE seq = 2"]),

@@ -8,9 +8,10 @@ import pytest
 
 from blinkd.settings import AttendanceSettings
 from blinkd.store.database import DATABASE_FILE
+from blinkd.store.dossier import dossier
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
-from tests.unit.store.stores import clerk_of, open_store
+from tests.unit.store.stores import clerk_of, old_database, open_store
 
 DESIGN = ["id", "seq", "person_id", "name", "timestamp", "status", "punctuality", "clock", "sync", "terminal"]
 BY = ("--by", "S-7", "--why", "the camera was dark")
@@ -84,7 +85,10 @@ def test_the_span_is_of_the_time_that_holds_now(state: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("void", "9", *BY), 1, "no punch of this book"),
+        (("void", "99999999999999999999", *BY), 2, "SEQ"),
         (("void", "1", "--by", "S-7"), 2, "--why"),
+        (("add", "A", "2026-10-25T02:30", "CHECK_OUT", *BY), 1, "comes twice that night"),
+        (("amend", "1", "--time", "2026-03-29T02:30", *BY), 1, "does not come that night"),
         (("void", "1", "--by", " ", "--why", "x"), 1, "--by"),
         (("amend", "1", *BY), 1, "nothing to amend"),
         (("amend", "1", "--time", "noon", *BY), 2, "is no time"),
@@ -154,3 +158,92 @@ def test_a_person_who_was_renamed_in_the_database_is_noticed(state: Path) -> Non
     raw.commit()
     raw.close()
     assert log("verify", "--json", state=state).json["first_bad"]["seq"] == 3
+
+
+def test_people_who_were_exchanged_and_robbed_of_their_salts_are_noticed(state: Path) -> None:
+    """As if an older version had enrolled them, which knew no salts."""
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    first, second = (row[0] for row in raw.execute("SELECT subject FROM people ORDER BY id"))
+    for subject, person_id in ((-1, "A"), (first, "B"), (second, "A")):
+        raw.execute("UPDATE people SET subject = ?, salt = NULL WHERE id = ?", (subject, person_id))
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["first_bad"]["seq"]) == (1, 1)
+
+
+def test_a_person_who_vanished_from_the_database_is_noticed(state: Path) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute("DELETE FROM enrolments WHERE person_id = 'B'")
+    raw.execute("DELETE FROM people WHERE id = 'B'")
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["first_bad"]["seq"]) == (1, 3)
+    assert "deleted" in done.json["first_bad"]["reason"]
+
+
+@pytest.mark.parametrize("hours", ["id", "pseudonym", "erase"])
+def test_a_person_who_was_deleted_by_command_leaves_a_book_that_is_proved(state: Path, hours: str) -> None:
+    deleted = blinkd("people", "delete", "B", "--hours", hours, "--why", "left", "--by", "S-7", state=state)
+    assert deleted.code == 0, deleted.err
+    assert log("verify", "--json", state=state).code == 0
+
+
+def test_people_of_an_older_version_are_proved_by_an_entry_and_cannot_be_exchanged(tmp_path: Path) -> None:
+    old_database(tmp_path / DATABASE_FILE, 4)
+    with open_store(tmp_path) as store:
+        store.book.begin()
+    whole = log("verify", "--json", state=tmp_path)
+    assert (whole.code, whole.json["warnings"]) == (0, [])
+    raw = sqlite3.connect(tmp_path / DATABASE_FILE)
+    (first, salt), (second, other) = raw.execute("SELECT subject, salt FROM people ORDER BY id").fetchall()
+    for subject, kept, person_id in ((-1, None, "u1"), (first, salt, "u2"), (second, other, "u1")):
+        raw.execute("UPDATE people SET subject = ?, salt = ? WHERE id = ?", (subject, kept, person_id))
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=tmp_path)
+    assert (done.code, "exchanged" in done.json["first_bad"]["reason"]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TRIGGER punches_fixed", "trigger punches_fixed is missing"),
+        ("CREATE TRIGGER late BEFORE INSERT ON chain BEGIN SELECT RAISE(IGNORE); END", "trigger late was put in"),
+        ("CREATE VIEW hours AS SELECT 1", "view hours was put in"),
+    ],
+)
+def test_changed_rules_of_the_database_are_noticed(state: Path, statement: str, said: str) -> None:
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute(statement)
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, done.json["ok"], done.json["first_bad"]) == (1, False, None)
+    assert said in done.json["warnings"][0]
+
+
+def test_whoever_gets_an_id_that_was_somebody_elses_is_not_given_their_punches(state: Path) -> None:
+    with open_store(state) as store:
+        store.erasure.delete("A", "id", "S-7", "left", SetClock().now())
+        store.people.enrol("A", "Cy", [])
+        held = dossier(store, "A", "terminal-1")
+    assert (held["name"], held["punches"], held["entries"]) == ("Cy", [], [])
+    assert [(line["seq"], line["person_id"], line["name"]) for line in lines(state=state)] == [
+        (1, "A", None),
+        (2, "A", None),
+        (3, "B", "Bo"),
+    ]
+
+
+def test_a_book_that_was_thrown_away_for_a_new_one_is_spoken_of(state: Path) -> None:
+    for file in state.glob(f"{DATABASE_FILE}*"):
+        file.unlink()
+    with open_store(state) as store:
+        store.people.enrol("A", "Ann", [])
+        clerk_of(store, SetClock()).attend("A", 0.7, {})
+    done = log("verify", "--json", state=state)
+    assert (done.json["entries"], done.json["first_bad"]) == (2, None)
+    assert "another book" in done.json["warnings"][0]
+    assert "entry 3" in done.json["warnings"][0]

@@ -9,9 +9,10 @@ import pytest
 
 from blinkd.attendance.proof import in_order, prove
 from blinkd.attendance.punch import PersonStatus, TurnedAway, pseudonym
-from blinkd.attendance.receipt import read
+from blinkd.attendance.receipt import read, sign
 from blinkd.attendance.supervisor import Supervisor
 from blinkd.clock import microseconds
+from blinkd.crypto.signing import Signer
 from blinkd.errors import EnrolmentRefused, NotAllowed, StoreError, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.settings import AttendanceSettings
@@ -125,7 +126,28 @@ def test_a_receipt_is_checked_by_its_signature_and_by_the_book(tmp_path: Path) -
         read(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("why", ["Quill left", f"see {ID}", f"about {ID.lower()}", "xanthippe, gone"])
+def test_a_receipt_that_another_key_signed_or_that_tells_of_another_entry_is_not_held(tmp_path: Path) -> None:
+    """The hashes of all entries stand in the database, for anyone who can read it to put into a receipt of their own."""
+    clock = SetClock()
+    with open_store(tmp_path / "a") as store:
+        lived(store, clock)
+        made = store.erasure.delete(ID, "pseudonym", "HR", "contract ended", clock.now())
+        own, another = Signer.load(tmp_path / "a", create=False), Signer(bytes(32))
+        head = store.book.head()
+        assert head is not None
+        store.book.append("clock", {"boot_id": "b", "boot_us": 0, "us": 0}, clock.now())
+        later = store.book.head()
+        assert later is not None
+        elsewhere = {"entry": later.seq, "entry_hash": later.hash.hex()}
+        assert store.erasure.holds(sign(made.content, own)) is True
+        assert store.erasure.holds(sign(made.content, another)) is False
+        for changed in (elsewhere, {"pseudonym": "p-1"}, {"hours": "erase"}, {"entry": 10**30}, {"entry": []}):
+            assert store.erasure.holds(sign({**made.content, **changed}, own)) is False, changed
+
+
+@pytest.mark.parametrize(
+    "why", ["Quill left", f"see {ID}", f"about {ID.lower()}", "xanthippe, gone", "Quill's wish", "asked (Xanthippe)", "Quill; moved"]
+)
 def test_a_reason_that_names_the_person_is_refused(tmp_path: Path, why: str) -> None:
     clock = SetClock()
     with open_store(tmp_path) as store:

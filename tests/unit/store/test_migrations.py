@@ -117,12 +117,12 @@ def test_a_terminals_people_are_the_same_after_templates_got_views(tmp_path: Pat
 def test_a_punch_goes_on_from_the_origins_last_number(tmp_path: Path) -> None:
     old_database(tmp_path / DATABASE_FILE, 4)
     with open_store(tmp_path) as store:
-        assert store.book.next_seq() == 6  # the fifth says that four were taken over
-        store.book.append_punch(punch(6))
+        assert store.book.next_seq() == 7  # the fifth says that four were taken over, the sixth of whom
+        store.book.append_punch(punch(7))
         entries, strays = store.book.audit()
         proof = prove(in_order(entries, strays), [], None)
     assert rows(tmp_path, "SELECT count(*) FROM punches") == [(5,)]
-    assert (proof.ok, proof.adopted, proof.entries, proof.punches) == (True, 4, 7, 5)
+    assert (proof.ok, proof.adopted, proof.entries, proof.punches) == (True, 4, 8, 5)
     assert rows(tmp_path, "SELECT sync FROM chain WHERE seq BETWEEN 1 AND 4 ORDER BY seq") == [
         ("PENDING",),
         ("SYNCED",),

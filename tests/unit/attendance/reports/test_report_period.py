@@ -33,7 +33,17 @@ def test_what_is_no_date_is_refused_with_the_form(text: str) -> None:
         period_of("month", text, TODAY)
 
 
-@pytest.mark.parametrize(("kind", "text"), [("day", "1969-12-31"), ("day", "2100-01-01"), ("week", "1970-01-01"), ("month", "2100-01")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("day", "1969-12-31"),
+        ("day", "2100-01-01"),
+        ("week", "1970-01-01"),
+        ("month", "2100-01"),
+        ("week", "9999-12-31"),
+        ("month", "9999-12"),
+    ],
+)
 def test_years_before_1970_and_after_2099_are_refused(kind: Kind, text: str) -> None:
     with pytest.raises(ValueError, match="reports go from 1970 to 2099"):
         period_of(kind, text, TODAY)
