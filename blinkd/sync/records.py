@@ -15,6 +15,7 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.crypto.chain import canonical, subject_of
 from blinkd.crypto.encoding import b64, unb64
 from blinkd.errors import EnvelopeRejected
+from blinkd.sync.wire import DEEPEST, deeper_than
 from blinkd.vision.face import Embedding
 
 ENTRY, PERSON, TEMPLATE = "entry", "person", "template"  # record types
@@ -152,7 +153,7 @@ class TemplateContent:
         if len(numbers) % 4 or not 0 < len(numbers) // 4 <= MOST_DIMENSIONS:
             _bad("no vector")
         vector = np.frombuffer(numbers, "<f4").astype(np.float32)
-        if not np.all(np.isfinite(vector)) or abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
+        if not np.all(np.isfinite(vector)) or abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) > UNIT_TOLERANCE:
             _bad("a vector that is not of unit length")
         try:
             texts = {
@@ -170,10 +171,13 @@ class TemplateContent:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
+        known_form = isinstance(value, dict) and not deeper_than(value, DEEPEST) and canonical(value) == data
     except (ValueError, RecursionError):
         _bad("not JSON")
-    if not isinstance(value, dict):
-        _bad("no JSON object")
+    if (
+        not isinstance(value, dict) or not known_form
+    ):  # another form is no terminal's: members that stand twice, numbers that are none, another coding
+        _bad("no JSON object in its canonical form")
     return value
 
 

@@ -139,7 +139,7 @@ class Reader:
             return None
         if not isinstance(value, dict):
             reject(f"{self._where}: {name} is no object")
-        if _deeper_than(value, DEEPEST):
+        if deeper_than(value, DEEPEST):
             reject(f"{self._where}: {name} is nested deeper than {DEEPEST}")
         try:
             canonical(value)
@@ -160,8 +160,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _deeper_than(value: object, levels: int) -> bool:
-    """Whether lists and objects are nested that deep."""
+def deeper_than(value: object, levels: int) -> bool:
+    """Whether lists and objects are nested deeper."""
     layer = [value]
     for _ in range(levels + 1):
         layer = [inner for one in layer if isinstance(one, dict | list) for inner in (one.values() if isinstance(one, dict) else one)]
