@@ -3,40 +3,29 @@
 import getpass
 import os
 import shutil
-import signal
-import subprocess
-import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services.certificates import Authority
 from tests.services.ports import free_ports
+from tests.services.server import Server, ServerFailed
 
 CONFIG = Path(__file__).parents[2] / "config"
-PATIENCE_S = 20.0
-PROGRAM = "mosquitto"
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"  # Debian has it where only root looks
 
 
-class BrokerFailed(Exception):
-    """It did not start; the message is what it said."""
-
-
-class Mosquitto:
+class Mosquitto(Server):
     """A broker for one organisation. It keeps its ports and its store from start to start.
 
     port: the terminals' door; relay_port: the relays'. Certificates are those of the authority given.
     """
 
     def __init__(self, folder: Path, authority: Authority) -> None:
+        super().__init__("mosquitto", "running")
         self.folder, self.authority = folder, authority
         self.store, self.settings = folder / "store", folder / "mosquitto.conf"
         self.ca = folder / "ca.pem"
         self.port, self.relay_port = free_ports(2)
-        self.log: list[str] = []  # every line since the first start
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
-        self._said = threading.Condition()
-        self._ended_log = False
         self.store.mkdir(parents=True)
         self.ca.write_bytes(authority.pem)
         authority.broker().write(folder, "broker")
@@ -47,88 +36,20 @@ class Mosquitto:
         self.settings.write_text(adapted((CONFIG / "mosquitto.conf").read_text(encoding="utf-8"), self), encoding="utf-8")
 
     def write_revocations(self) -> None:
-        """The authority's list as it is now; in force from the next start on."""
+        """The authority's list as it is now; in force from the next start or reload on."""
         (self.folder / "crl.pem").write_bytes(self.authority.crl())
 
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, "not started"
-        return self._process.pid
-
-    def start(self) -> None:
-        """Returns when it takes connections. Raises BrokerFailed."""
-        program = shutil.which(PROGRAM, path=PLACES)
+    def command(self) -> Sequence[str | Path]:
+        program = shutil.which("mosquitto", path=PLACES)
         if program is None:
-            raise BrokerFailed("mosquitto is not installed: apt-get install mosquitto")
-        self._process = subprocess.Popen(
-            [program, "-c", self.settings], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
-        )
-        begun, self._ended_log = len(self.log), False
-        self._reader = threading.Thread(target=self._listen, args=(self._process,), name="broker log")
-        self._reader.start()
-        try:
-            self.wait_for("running", begun)
-        except BrokerFailed:
-            self._end(signal.SIGKILL)
-            raise
-
-    def wait_for(self, words: str, begun: int = 0) -> None:
-        """Until a line of the log from line `begun` on contains them. Raises BrokerFailed when it ends or does not come to it."""
-        with self._said:
-            self._said.wait_for(lambda: self._ended_log or any(words in line for line in self.log[begun:]), PATIENCE_S)
-            if not any(words in line for line in self.log[begun:]):
-                raise BrokerFailed("\n".join(self.log[begun:]))
-
-    def stop(self) -> None:
-        """As systemd does it: it saves its store."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """As a power cut does it, but for the disk's cache."""
-        self._end(signal.SIGKILL)
-
-    def freeze(self) -> None:
-        """It takes connections and says nothing, until `thaw`."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+            raise ServerFailed("mosquitto is not installed: apt-get install mosquitto")
+        return [program, "-c", self.settings]
 
     def wipe(self) -> None:
         """The store is gone, as after a change of disk. Only while it does not run."""
         assert not self.running, "stop it first"
         shutil.rmtree(self.store)
         self.store.mkdir()
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(how)
-        self._process.wait(PATIENCE_S)
-        self._ended()
-
-    def _ended(self) -> None:
-        assert self._process is not None and self._reader is not None
-        self._reader.join(PATIENCE_S)
-        self._process.wait(PATIENCE_S)
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-        self._process = self._reader = None
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            with self._said:
-                self.log.append(line.rstrip())
-                self._said.notify_all()
-        with self._said:
-            self._ended_log = True
-            self._said.notify_all()
 
 
 def adapted(text: str, broker: Mosquitto) -> str:

@@ -97,8 +97,8 @@ def test_what_it_starts_and_its_health_check_are_in_the_exec_form_and_name_a_mod
 
 def chosen(lock: str) -> str:
     """What the Dockerfile's own program takes from a lock file."""
-    run = next(run for run in of("RUN") if "gawk" in run and "relay.lock" in run)
-    program = re.search(r"gawk '(.*?)'", run)
+    run = next(run for run in of("RUN") if "awk" in run and "relay.lock" in run)
+    program = re.search(r"awk '(.*?)'", run)
     assert program is not None
     done = subprocess.run(
         ["awk", program[1], FOLDER / "packages.txt", "-"], input=lock, capture_output=True, text=True, check=True, timeout=60
