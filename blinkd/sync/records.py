@@ -16,6 +16,7 @@ from blinkd.crypto.chain import canonical, subject_of
 from blinkd.crypto.encoding import b64, unb64
 from blinkd.errors import EnvelopeRejected
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+from blinkd.sync.wire import DEEPEST, deeper_than
 
 ENTRY, PERSON, TEMPLATE = "entry", "person", "template"  # record types
 LONGEST_TEXT = 1000
@@ -120,7 +121,7 @@ def unpack_template(data: bytes) -> TemplateReplica:
     if len(numbers) % 4 or not 0 < len(numbers) // 4 <= MOST_DIMENSIONS:
         _bad("no vector")
     vector = np.frombuffer(numbers, "<f4").astype(np.float32)
-    if not np.all(np.isfinite(vector)) or abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
+    if not np.all(np.isfinite(vector)) or abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) > UNIT_TOLERANCE:
         _bad("a vector that is not of unit length")
     try:
         texts = {name: _text(value[name]) for name in ("id", "person_id", "model_id", "source", "created_at", "view", "label", "moment")}
@@ -136,10 +137,12 @@ def unpack_template(data: bytes) -> TemplateReplica:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
+        known_form = isinstance(value, dict) and not deeper_than(value, DEEPEST) and canonical(value) == data
     except (ValueError, RecursionError):
         _bad("not JSON")
-    if not isinstance(value, dict):
-        _bad("no JSON object")
+    if not isinstance(value, dict) or not known_form:
+        # another form is no terminal's: members that stand twice, numbers that are none, another coding
+        _bad("no JSON object in its canonical form")
     return value
 
 

@@ -18,9 +18,7 @@ log = logging.getLogger(__name__)
 class BookShelf:
     """One terminal's book. certificate: DER, goes with each batch, so that any relay can check it without asking another."""
 
-    def __init__(
-        self, outbox: Outbox, sealer: Sealer, signer: Signer, org: str, terminal: str, certificate: bytes, batch: int
-    ) -> None:
+    def __init__(self, outbox: Outbox, sealer: Sealer, signer: Signer, org: str, terminal: str, certificate: bytes, batch: int) -> None:
         self._outbox = outbox
         self._sealer = sealer
         self._signer = signer
@@ -57,7 +55,9 @@ class BookShelf:
     def stored(self, book: str, upto: int, entry_hash: bytes) -> bool:
         """Note that the relay has everything up to an entry; False, and nothing noted, when that is not this book's entry."""
         if book != self._named() or self._outbox.hash_of(upto) != entry_hash:
-            log.error("the relay confirms entry %d of book %s, which is not this terminal's: its chain was forked, or a card copied", upto, book)
+            log.error(
+                "the relay confirms entry %d of book %s, which is not this terminal's: its chain was forked, or a card copied", upto, book
+            )
             return False
         self._outbox.stored(upto)
         return True

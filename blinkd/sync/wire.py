@@ -14,6 +14,7 @@ from blinkd.sync.topics import is_name
 LONGEST_MESSAGE = 1 << 20  # bytes; the broker of config/ takes no longer ones either
 GREATEST = 2**53 - 1  # whole numbers up to there are the same in every reader of JSON
 LONGEST_WORDS = 500
+DEEPEST = 16  # levels of an open record: whoever works with it later may have less of the stack left than its reader had
 RECORD_ID = re.compile(r"[A-Za-z0-9._-]{1,160}")
 WORD = re.compile(r"[a-z0-9_]{1,40}")
 
@@ -28,7 +29,8 @@ def load(data: bytes) -> Mapping[str, Any]:
     if len(data) > LONGEST_MESSAGE:
         raise MessageRejected("too_large", f"{len(data)} bytes; a message has {LONGEST_MESSAGE} at most")
     try:
-        value = json.loads(data, parse_constant=lambda name: reject(f"{name} is no number"))
+        text = data.decode()  # json.loads would also take UTF-16, UTF-32, and half of a surrogate pair
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=lambda name: reject(f"{name} is no number"))
     except (ValueError, RecursionError):
         raise MessageRejected("malformed", "not JSON") from None
     if not isinstance(value, dict):
@@ -137,6 +139,8 @@ class Reader:
             return None
         if not isinstance(value, dict):
             reject(f"{self._where}: {name} is no object")
+        if deeper_than(value, DEEPEST):
+            reject(f"{self._where}: {name} is nested deeper than {DEEPEST}")
         try:
             canonical(value)
         except (ValueError, RecursionError):
@@ -146,6 +150,22 @@ class Reader:
     def member(self, name: str) -> object:
         """As it is; None when it is not there."""
         return self._members.get(name)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no member stands twice: readers differ in which of them they take."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        reject("a member stands twice")
+    return value
+
+
+def deeper_than(value: object, levels: int) -> bool:
+    """Whether lists and objects are nested deeper."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [inner for one in layer if isinstance(one, dict | list) for inner in (one.values() if isinstance(one, dict) else one)]
+    return bool(layer)
 
 
 def _encodes(text: str) -> bool:
