@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @contextlib.contextmanager
 def _storage() -> Iterator[ApiStorage]:
-    from blinkd.relay.api.opening import open_connections  # noqa: PLC0415  brings the database's driver, which other verbs do without
+    from blinkd.relay.opening import open_connections  # noqa: PLC0415  brings the database's driver, which other verbs do without
 
     with contextlib.closing(open_connections()) as connections:
         yield ApiStorage(connections)

@@ -12,7 +12,6 @@ from blinkd.clock import Clock, SystemClock
 from blinkd.errors import StoreError
 from blinkd.relay.api.answers import Outside, add_error_answers
 from blinkd.relay.api.attendance import attendance_router
-from blinkd.relay.api.connections import Connections
 from blinkd.relay.api.embeddings import PictureEmbedder, embeddings_router
 from blinkd.relay.api.guard import Guard
 from blinkd.relay.api.limits import RateLimits
@@ -21,6 +20,7 @@ from blinkd.relay.api.sealed import SealedRecords
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.users import users_router
 from blinkd.relay.api.vision import LocalVision
+from blinkd.relay.connections import Connections
 from blinkd.settings import Settings
 
 ENGINE = "BLINK Core"  # as the origin says it: its app may look

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from blinkd.errors import UnknownToken
-from blinkd.relay.api.connections import Connections, Cursor
 from blinkd.relay.api.origin import MobilePunch, MobileUser
 from blinkd.relay.api.tokens import Scope, Token, revoked
+from blinkd.relay.connections import Connections, Cursor
 
 COLUMNS_OF_TOKENS = "id, org, label, digest, scopes, created_at, expires_at, revoked_at, used_on"
 COLUMNS_OF_USERS = "id, name, envelope, model_mode, enrolled_at, status"

@@ -6,11 +6,11 @@ import pytest
 
 from blinkd.clock import SystemClock
 from blinkd.relay.api.app import build_app
-from blinkd.relay.api.connections import OpenConnections
-from blinkd.relay.api.opening import open_connections
 from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, new_token
+from blinkd.relay.connections import OpenConnections
+from blinkd.relay.opening import open_connections
 from tests.integration.relay_api.postgres import Postgres
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import NoEyes

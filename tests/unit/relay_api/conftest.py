@@ -10,9 +10,9 @@ from blinkd.clock import Instant
 from blinkd.errors import RequestRefused
 from blinkd.relay.api.app import build_app
 from blinkd.relay.api.options import ApiOptions
-from blinkd.relay.api.sqlite import SqliteConnections
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, new_token
+from blinkd.relay.sqlite import SqliteConnections
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.core import FakeCore
 

@@ -123,7 +123,7 @@ def test_the_settings_say_where_to_listen() -> None:
 def test_a_relay_needs_no_library_of_the_terminal() -> None:
     program = """
 import sys
-import blinkd.cli.relay_tokens, blinkd.relay.api.app, blinkd.relay.api.postgres, blinkd.relay.api.server, blinkd.relay.api.sqlite
+import blinkd.cli.relay_tokens, blinkd.relay.api.app, blinkd.relay.postgres, blinkd.relay.api.server, blinkd.relay.sqlite
 names = ("numpy", "cv2", "PIL", "onnxruntime", "ai_edge_litert", "peewee", "blinkd.vision", "blinkd.store", "blinkd.capture", "blinkd.daemon")
 print([name for name in names if name in sys.modules])
 """

@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 from blinkd.cli import relay_tokens
 from blinkd.clock import SystemClock
 from blinkd.relay.api.app import build_app
-from blinkd.relay.api.opening import open_connections
 from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.storage import ApiStorage
+from blinkd.relay.opening import open_connections
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import NoEyes
 from tests.unit.relay_api.core import FakeCore

@@ -1,4 +1,4 @@
-"""The small part of a database that the HTTP API needs, so that its statements run on SQLite and PostgreSQL alike."""
+"""The small part of a database that the relay needs, so that its statements run on SQLite and PostgreSQL alike."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -31,6 +31,21 @@ class Connections(Protocol):
     @property
     def mark(self) -> str:
         """The place of a value."""
+
+    @property
+    def dialect(self) -> str:
+        """The folder of its migrations."""
+
+    @property
+    def name(self) -> str:
+        """Which database it is, without credentials."""
+
+    @property
+    def locking(self) -> str:
+        """What a SELECT ends with that holds its rows until the transaction ends."""
+
+    def lock_schema(self, cursor: Cursor) -> None:
+        """Let nobody else change the schema until the transaction ends."""
 
     def transaction(self, *, reading: bool = False) -> AbstractContextManager[Cursor]:
         """Commits at the end, rolls back at an exception. reading: it changes nothing, and so waits for no writer. Raises StoreError when the database cannot be reached or written."""

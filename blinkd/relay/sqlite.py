@@ -1,4 +1,4 @@
-"""SQLite as the HTTP API uses it: one connection that its threads take in turn."""
+"""SQLite: one connection that threads take in turn."""
 
 import contextlib
 import sqlite3
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blinkd.errors import StoreError
+from blinkd.relay.connections import Cursor
 
 BUSY_S = 10.0  # the relay's own writer holds the file for a batch; longer means that something hangs
 
@@ -15,10 +16,13 @@ class SqliteConnections:
     """A file, in write-ahead mode and synced at every commit."""
 
     mark = "?"
+    dialect = "sqlite"
+    locking = ""  # a transaction that writes has the whole file
 
     def __init__(self, path: Path) -> None:
         """Open it. Raises StoreError."""
         self._path = path
+        self.name = f"SQLite, {path}"
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -41,6 +45,9 @@ class SqliteConnections:
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}; check the disk, and that `blinkd relay migrate` has been run") from None
+
+    def lock_schema(self, cursor: Cursor) -> None:
+        """It is locked already."""
 
     def close(self) -> None:
         """Give the file back."""

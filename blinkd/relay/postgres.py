@@ -1,4 +1,4 @@
-"""PostgreSQL as the HTTP API uses it: a few connections, taken by its threads and given back."""
+"""PostgreSQL: a few connections, taken by threads and given back."""
 
 import contextlib
 import queue
@@ -10,9 +10,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from blinkd.errors import StoreError
+from blinkd.relay.connections import Cursor
 
 MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
 CONNECT_S = 10
+SCHEMA_LOCK = 0x626C696E6B64  # "blinkd", of the advisory locks
 WAIT_S = 10.0  # for a connection that another thread has
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -22,6 +24,8 @@ class PostgresConnections:
     """A database. Connections are opened when first needed; one that fails is thrown away."""
 
     mark = "%s"
+    dialect = "postgres"
+    locking = " FOR UPDATE"
 
     def __init__(self, url: str) -> None:
         """Open nothing yet. Raises StoreError for an address that is none; no message repeats it, since it may hold a password."""
@@ -32,7 +36,7 @@ class PostgresConnections:
                 "DATABASE_URL is no address of a PostgreSQL database; write postgresql://user:password@host:5432/name"
             ) from None
         self._url = url
-        self._name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
+        self.name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
 
@@ -40,7 +44,7 @@ class PostgresConnections:
     def transaction(self, *, reading: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:  # noqa: ARG002  readers wait for nobody here
         """See Connections."""
         if not self._permits.acquire(timeout=WAIT_S):
-            raise StoreError(f"database {self._name}: all {MOST_CONNECTIONS} connections are busy; it is too slow for what is asked of it")
+            raise StoreError(f"database {self.name}: all {MOST_CONNECTIONS} connections are busy; it is too slow for what is asked of it")
         try:
             connection = self._take()
             try:
@@ -49,13 +53,17 @@ class PostgresConnections:
             except psycopg.Error as error:
                 connection.close()
                 words = error.diag.message_primary or type(error).__name__  # its other parts may hold values of the rows
-                raise StoreError(f"database {self._name}: {words}; check it, and that `blinkd relay migrate` has been run") from None
+                raise StoreError(f"database {self.name}: {words}; check it, and that `blinkd relay migrate` has been run") from None
             except BaseException:
                 self._idle.put(connection)
                 raise
             self._idle.put(connection)
         finally:
             self._permits.release()
+
+    def lock_schema(self, cursor: Cursor) -> None:
+        """By a lock that PostgreSQL keeps for whoever asks by this number."""
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
 
     def close(self) -> None:
         """Give the idle connections back."""
@@ -82,4 +90,4 @@ class PostgresConnections:
         try:
             return psycopg.connect(self._url, connect_timeout=CONNECT_S)
         except psycopg.Error as error:
-            raise StoreError(f"database {self._name}: {type(error).__name__}; check that it runs and DATABASE_URL is right") from None
+            raise StoreError(f"database {self.name}: {type(error).__name__}; check that it runs and DATABASE_URL is right") from None

@@ -1,0 +1,88 @@
+-- What terminals send, as the relay can see it: places in chains, signatures, and envelopes that it cannot open. No column holds a time of
+-- day: arrivals tell when people come and go.
+
+-- Each organisation's registry has one counter; who changes it locks the row, so that nobody sees a later version before an earlier one.
+CREATE TABLE organisations (
+    org TEXT PRIMARY KEY,
+    version BIGINT NOT NULL DEFAULT 0,
+    admin BYTEA  -- Ed25519 public key of the keyring's administrator, learnt from the first keyring record
+);
+
+CREATE TABLE terminals (
+    org TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    certificate BYTEA NOT NULL,  -- DER, the newest
+    online BOOLEAN NOT NULL DEFAULT FALSE,
+    status TEXT NOT NULL DEFAULT '{}',  -- JSON: version and health, as the terminal says
+    seen_on TEXT NOT NULL,  -- date
+    PRIMARY KEY (org, terminal)
+);
+
+-- A terminal's chain of entries; a new card begins a new book. The head is the last entry up to which everything is here.
+CREATE TABLE books (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    org TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    book TEXT NOT NULL,
+    head_seq BIGINT NOT NULL DEFAULT -1,
+    head_hash BYTEA,
+    stored_seq BIGINT NOT NULL DEFAULT -1,  -- the greatest number that is here at all
+    state TEXT NOT NULL DEFAULT 'ok' CHECK (state IN ('ok', 'gap', 'fork')),
+    detail TEXT NOT NULL DEFAULT '',
+    begun_on TEXT NOT NULL,
+    UNIQUE (org, terminal, book)
+);
+
+-- Two entries with one number are a fork: both are kept, for both are signed.
+CREATE TABLE entries (
+    book_id BIGINT NOT NULL REFERENCES books (id),
+    seq BIGINT NOT NULL CHECK (seq >= 0),
+    hash BYTEA NOT NULL,
+    prev BYTEA NOT NULL,
+    commitment BYTEA NOT NULL,
+    signature BYTEA NOT NULL,
+    kid TEXT,  -- of the envelope, with the three below; null where it is missing
+    iv BYTEA,
+    tag BYTEA,
+    ciphertext BYTEA,
+    missing TEXT CHECK (missing IN ('erased', 'damaged', 'rejected')),
+    connected BOOLEAN NOT NULL,  -- everything before it is here
+    PRIMARY KEY (book_id, seq, hash),
+    CHECK ((ciphertext IS NULL) = (missing IS NOT NULL))
+);
+
+CREATE TABLE certificates (
+    org TEXT NOT NULL,
+    digest TEXT NOT NULL,  -- SHA-256, hexadecimal
+    der BYTEA NOT NULL,
+    PRIMARY KEY (org, digest)
+);
+
+-- Every record as it stands, in the order in which it changed last.
+CREATE TABLE registry (
+    org TEXT NOT NULL,
+    record TEXT COLLATE "C" NOT NULL,
+    type TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    terminal TEXT NOT NULL,
+    base BIGINT NOT NULL,
+    edit BIGINT NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    change TEXT NOT NULL,  -- JSON, as it came
+    certificate TEXT NOT NULL,
+    PRIMARY KEY (org, record)
+);
+CREATE UNIQUE INDEX registry_by_version ON registry (org, version);
+
+-- Every change that ever came, what became of it, and the version that it got or lost to.
+CREATE TABLE history (
+    org TEXT NOT NULL,
+    record TEXT COLLATE "C" NOT NULL,
+    signature BYTEA NOT NULL,
+    terminal TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('stored', 'superseded', 'conflict')),
+    version BIGINT NOT NULL,
+    change TEXT NOT NULL,
+    certificate TEXT NOT NULL,
+    PRIMARY KEY (org, record, signature)
+);
