@@ -32,6 +32,7 @@ def keep_up(
     if not dry and goes_on():
         store.examine()
         yesterday = now.utc.astimezone(rota.zone).date() - timedelta(days=1)
+        store.day_totals.forget()  # counted anew once a day, so that a row that was put there from outside does not last
         Figures(store.book, store.rosters, store.day_totals, rota, now).of(yesterday - timedelta(days=KEPT_DAYS - 1), yesterday)
         store.preferences.set(LAST_RUN, now.utc.isoformat())
     return Done(erased.scans, erased.punches, () if erased.why_not is None else (erased.why_not,))
@@ -44,6 +45,9 @@ def due(store: Store, now: datetime) -> bool:
 
 
 def last_run(store: Store) -> datetime | None:
-    """When it last ended well, aware."""
-    text = store.preferences.get(LAST_RUN)
-    return None if text is None else datetime.fromisoformat(text)
+    """When it last ended well, aware; None when that is not known."""
+    try:
+        last = datetime.fromisoformat(store.preferences.get(LAST_RUN) or "")
+    except ValueError:
+        return None
+    return last if last.tzinfo is not None else None

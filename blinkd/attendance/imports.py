@@ -48,6 +48,9 @@ class ImportedBook(Protocol):
     def has(self, punch_id: str) -> bool:
         """Whether a punch of that id is in the book."""
 
+    def same(self, subject: int, utc: datetime, status: Direction) -> int | None:
+        """The number of a punch of that person, moment and direction."""
+
     def next_seq(self) -> int:
         """For the next entry."""
 
@@ -80,10 +83,15 @@ def read_rows(path: Path, zone: ZoneInfo) -> list[Row]:
     problems: list[str] = []
     rows = [row for number, cells in lines if (row := _row(number, header, cells, zone, problems.append)) is not None]
     seen: dict[str, int] = {}
+    moments: dict[tuple[str, datetime, Direction], int] = {}
     for row in rows:
         if row.id in seen:
             problems.append(f"row {row.number}, column id: {row.id!r} stands in row {seen[row.id]} too; give each punch once")
         seen.setdefault(row.id, row.number)
+        moment = (row.person_id, row.utc, row.status)
+        if moment in moments:
+            problems.append(f"row {row.number}: the same person, time and direction as row {moments[moment]}; give each punch once")
+        moments.setdefault(moment, row.number)
     _refuse(path, problems)
     return rows
 
@@ -95,12 +103,15 @@ def take_in(path: Path, rows: Iterable[Row], book: ImportedBook, clock: Clock, b
         now, problems = clock.now(), list[str]()
         members = {person_id: book.member(person_id) for person_id in {row.person_id for row in rows}}
         for row in rows:
-            if members[row.person_id] is None:
+            member = members[row.person_id]
+            if member is None:
                 problems.append(f"row {row.number}, column person_id: nobody has the id {row.person_id!r}; enrol or import people first")
             if now.confidence == "synced" and row.utc > now.utc:
                 problems.append(f"row {row.number}, column timestamp: {row.utc.isoformat()} lies in the future")
             if book.has(row.id):
                 problems.append(f"row {row.number}, column id: {row.id!r} is in the book already")
+            elif member is not None and (seq := book.same(member.subject, row.utc, row.status)) is not None:
+                problems.append(f"row {row.number}: punch {seq} of the book has the same person, time and direction")
         _refuse(path, problems)
         if not rows:
             return 0

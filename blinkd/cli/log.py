@@ -161,11 +161,16 @@ def _prove_people(store: Store, proof: Proof) -> None:
     if proof.book is None:
         return  # what an older version recorded is not in a chain yet, and the proof says so
     found = []
-    for subject, person_id in store.people.unproved(store.book.bound()).items():
+    for subject, person_id in store.vouching.unproved(None if proof.key is None else bytes.fromhex(proof.key)).items():
         first = next(store.book.punches(person_id=pseudonym(subject)), None)
         seq = 0 if first is None else first.seq
-        found.append((seq, f"it is said to be of {person_id!r}, and that is not whose it was: people were exchanged"))
-    for subject, seq in store.book.nameless().items():
+        found.append(
+            (
+                seq,
+                f"what the database says of {person_id!r} is not what was entered: the id, name, status or dates were changed from outside",
+            )
+        )
+    for subject, seq in store.vouching.nameless().items():
         found.append((seq, f"nobody is known by its {pseudonym(subject)}, and no signed entry says that the person was deleted"))
     proof.first_bad = min([*found, *([] if proof.first_bad is None else [proof.first_bad])], default=None)
 

@@ -63,12 +63,17 @@ def note_digest(salt: bytes, note: str) -> str:
 def subject_of(salt: bytes, person_id: str) -> int:
     """A person's pseudonym: 53 bits, which every reader of JSON keeps exact, of SHA-256(salt || id).
 
-    Without the salt it leads back to nobody; with it, it shows whose it is. That somebody else's id gives the same one takes some 2^53
-    trials of salts.
+    Without the salt it leads back to nobody. It is too short to prove whose it is: `state_of` and `binding_of` do that.
     """
     return int.from_bytes(hashlib.sha256(salt + person_id.encode()).digest()[:7]) & SUBJECT_MASK
 
 
 def binding_of(salt: bytes, subject: int, person_id: str) -> str:
-    """What the book keeps of somebody whose pseudonym an older version drew by lot: whose it is, for who knows the salt. Hexadecimal."""
+    """What the book keeps of somebody who is gone: whose the pseudonym was, for who knows the salt. Hexadecimal."""
     return hashlib.sha256(salt + f"{subject}:{person_id}".encode()).hexdigest()
+
+
+def state_of(salt: bytes, subject: int, person_id: str, name: str, status: str, valid_from: str | None, valid_until: str | None) -> str:
+    """How a person stands, for who knows the salt: whose the pseudonym is, and all that hours depend on. Hexadecimal."""
+    state = {"subject": subject, "id": person_id, "name": name, "status": status, "from": valid_from, "until": valid_until}
+    return hashlib.sha256(salt + canonical(state)).hexdigest()

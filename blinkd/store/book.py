@@ -17,14 +17,12 @@ from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punc
 from blinkd.attendance.reports.watermark import Watermark
 from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
-from blinkd.crypto.chain import Link, binding_of, canonical, new_salt, note_digest
+from blinkd.crypto.chain import Link, canonical, new_salt, note_digest
 from blinkd.store.links import ChainWriter, Head
 from blinkd.store.outbox import Outbox
-from blinkd.store.stamps import Stamped, read_stamps
+from blinkd.store.stamps import Stamped, read_ledger, read_stamps
 
-DELETION = "deletion"
 PORTION = 5000  # rows read at once where all are wanted
-PEOPLE, PEOPLE_AT_ONCE = "people", 500  # whose pseudonyms an older version drew by lot; so many in one entry
 PUNCH_JOB, ENTRY_JOB = "punch", "entry"
 FIRST, LAST = -(2**63), 2**63 - 1  # before and after every time
 Guard = Callable[[], AbstractContextManager[object]]
@@ -52,10 +50,13 @@ class BookRepository:
         outbox: Outbox,
         guard: Guard,
         reading: Guard,
+        older: Callable[[], Iterable[Mapping[str, Any]]],
     ) -> None:
+        """older: contents of the entries by which a book that begins vouches for what an older version left."""
         self._database = database
         self._tables = tables
         self._links = links
+        self._older = older
         self._outbox = outbox
         self._guard = guard
         self._reading = reading
@@ -74,7 +75,7 @@ class BookRepository:
     def begin(self) -> Head:
         """Begin the book where it has not begun, taking in what an older version recorded. Raises KeyMissing, StoreError."""
         with self._guard():
-            head = self._links.begin(self._unsigned, self._older_people)
+            head = self._links.begin(self._unsigned, self._older)
             # without the condition SQLite rewrites the page of an empty table, for which a full disk has no room
             self._database.execute_sql("DELETE FROM unsigned_sync WHERE seq > 0")
         return head
@@ -154,8 +155,11 @@ class BookRepository:
 
     def stamps(self, since_us: int | None = None, until_us: int | None = None, subject: int | None = None) -> Stamped:
         """The punches of a span as they stand, as arrays; microseconds since 1970, the end excluded."""
-        ledger = self.ledger()
         with self._reading():
+            if since_us is None or until_us is None:
+                ledger = self.ledger()
+            else:
+                ledger = read_ledger(self._database, since_us, until_us)
             return read_stamps(self._database, ledger, since_us, until_us, subject)
 
     def punch(self, seq: int) -> Punch | None:
@@ -185,6 +189,12 @@ class BookRepository:
         """Whether a punch of that id is in the book."""
         with self._reading():
             return self._row("SELECT 1 FROM punches WHERE id = ?", punch_id) is not None
+
+    def same(self, subject: int, utc: datetime, status: Direction) -> int | None:
+        """The number of a punch of that person, moment and direction; None where there is none."""
+        with self._reading():
+            row = self._row("SELECT seq FROM punches WHERE us = ? AND subject = ? AND status = ?", microseconds(utc), subject, status.value)
+        return None if row is None else int(row[0])
 
     def sync_of(self, seq: int) -> SyncState:
         """Whether the relay has an entry."""
@@ -291,33 +301,6 @@ class BookRepository:
         while rows := self._database.execute_sql(f"{PUNCHES} WHERE p.seq > ? ORDER BY p.seq LIMIT {PORTION}", (after,)).fetchall():
             yield from map(_punch, rows)
             after = int(rows[-1][0])
-
-    def _older_people(self) -> Iterator[Mapping[str, Any]]:
-        """Give those people whom an older version enrolled, and those it had left, a salt; contents of the entries that say whose pseudonyms
-        theirs are. From then on nobody is without one.
-        """  # fmt: skip
-        bound = []
-        for table in ("people", "former_people"):
-            for subject, person_id in self._database.execute_sql(f"SELECT subject, id FROM {table} WHERE salt IS NULL").fetchall():
-                salt = new_salt()
-                self._database.execute_sql(f"UPDATE {table} SET salt = ? WHERE subject = ?", (salt, subject))
-                bound.append(binding_of(salt, subject, person_id))
-        for start in range(0, len(bound), PEOPLE_AT_ONCE):
-            yield {"kind": PEOPLE, "bound": bound[start : start + PEOPLE_AT_ONCE]}
-
-    def bound(self) -> set[str]:
-        """What the book keeps of those people whose pseudonyms an older version drew by lot."""
-        return {one for _, content, _ in self.entries(PEOPLE) for one in content["bound"]}
-
-    def nameless(self) -> dict[int, int]:
-        """Pseudonyms of punches of whom nobody knows whose they are, and no entry says that the person was deleted; the first punch of each."""
-        with self._reading():
-            deleted = {(content["subject"], content["hours"]) for _, content, _ in self.entries(DELETION)}
-            found = self._database.execute_sql(
-                """SELECT subject, min(seq) FROM punches WHERE subject NOT IN (SELECT subject FROM people)
-                AND subject NOT IN (SELECT subject FROM former_people) GROUP BY subject"""
-            ).fetchall()
-        return {int(subject): int(seq) for subject, seq in found if (subject, "pseudonym") not in deleted}
 
     def _write_punch(self, punch: Punch) -> None:
         self._tables.punches.create(

@@ -6,11 +6,11 @@ import logging
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import peewee
 
@@ -35,6 +35,7 @@ from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
 from blinkd.store.schema import alterations
 from blinkd.store.tables import tables
+from blinkd.store.vouching import Vouching
 from blinkd.store.watermarks import Watermarks
 
 DATABASE_FILE = "blinkd.db"
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database with its repositories: `people`, `book`, `scans`, `outbox`, `preferences`, and `rosters`, `watermarks` and
+    """An open database with its repositories: `people`, `vouching`, `book`, `scans`, `outbox`, `preferences`, and `rosters`, `watermarks` and
     `day_totals`, which reports read. A context manager.
     """  # fmt: skip
 
@@ -58,15 +59,19 @@ class Store:
         self._forgetting = False  # something was deleted in the transaction that is open
         self.path = path
         bound = tables(database)
-        self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget)
         self.outbox = Outbox(database, bound, self.transaction, self.reading)
         self.scans = ScanLog(database, bound, self.transaction, self.reading)
 
         def signer(create: bool) -> Signer:
             return Signer.load(state_dir, create=create)
 
+        def older() -> Iterator[Mapping[str, Any]]:
+            return self.vouching.older()
+
         self._links = ChainWriter(database, bound, signer, state_dir)
-        self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading)
+        self.book = BookRepository(database, bound, self._links, self.outbox, self.transaction, self.reading, older)
+        self.vouching = Vouching(database, self._links.sign, self.book.append, self.book.entries, self.reading)
+        self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget, self.vouching)
         self.erasure = Erasure(database, self.people, self.book, signer, self.transaction)
         self.retention = Retention(database, self.book, self.scans, self.reading, self._forget)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)

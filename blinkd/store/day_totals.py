@@ -40,6 +40,11 @@ class DayTotals:
                     found[day] = DayFigures.of(json.loads(text))
         return found
 
+    def forget(self) -> None:
+        """Forget all of it. Raises StoreError."""
+        with self._guard():
+            self._database.execute_sql("DELETE FROM day_totals WHERE day > 0")
+
     def version(self) -> int:
         """Changes when another connection has written."""
         with self._reading():

@@ -13,10 +13,12 @@ from blinkd.attendance.punch import pseudonym
 from blinkd.attendance.receipt import Receipt, sign
 from blinkd.attendance.supervisor import LONGEST_BY, LONGEST_WHY, words
 from blinkd.clock import Instant
+from blinkd.crypto.chain import binding_of
 from blinkd.crypto.signing import Signer
 from blinkd.errors import NotAllowed
-from blinkd.store.book import DELETION, BookRepository
+from blinkd.store.book import BookRepository
 from blinkd.store.people import PeopleRepository
+from blinkd.store.vouching import DELETION
 
 Hours = Literal["id", "pseudonym", "erase"]
 WITHDRAWAL = "withdrawal"
@@ -48,6 +50,7 @@ class Erasure:
         """
         by, why = words(by, "name of who deletes (--by)", LONGEST_BY), words(why, "reason (--why)", LONGEST_WHY)
         with self._guard():
+            self._book.begin()  # after which nobody is without a salt
             person = self._people.get(person_id)
             if _names(why, person.name, person.id):
                 raise NotAllowed("the reason (--why) names the person, and stays in the book; write it without name and id")
@@ -61,7 +64,8 @@ class Erasure:
             # jobs of the origin name people by their id; those of the book are withdrawn with their entries
             self._database.execute_sql("DELETE FROM sync_queue WHERE record_id = ? AND job_type NOT IN ('punch', 'entry')", (person_id,))
             self._people.erase(person_id, keep_id=hours == "id")
-            seq = self._book.append(DELETION, {"subject": person.subject, "hours": hours, "by": by, "erased": erased}, now, why)
+            said = {"subject": person.subject, "hours": hours, "by": by, "erased": erased} | self._binding(person.subject)
+            seq = self._book.append(DELETION, said, now, why)
             head = self._book.begin()
         content = {
             "person_id": person.id,
@@ -106,6 +110,11 @@ class Erasure:
             return False
         said = json.loads(row[1])
         return pseudonym(said["subject"]) == content.get("pseudonym") and all(said[one] == content.get(one) for one in SAID_TWICE)
+
+    def _binding(self, subject: int) -> dict[str, str]:
+        """What the deletion's entry keeps of somebody whose hours stay under the id, so that nobody can be put in their place."""
+        row = self._database.execute_sql("SELECT salt, id FROM former_people WHERE subject = ?", (subject,)).fetchone()
+        return {} if row is None else {"binding": binding_of(bytes(row[0]), subject, row[1])}
 
     def _erase_hours(self, subject: int, now: Instant) -> int:
         kinds = ", ".join("?" * len(LEDGER_KINDS))

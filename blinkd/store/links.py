@@ -56,6 +56,11 @@ class ChainWriter:
             raise ValueError(f"entry {seq} after {head.seq}")
         self._add(head, content)
 
+    def sign(self, message: bytes) -> bytes:
+        """By the book's key, which is made where there is neither book nor key. Raises KeyMissing."""
+        head = self.head()
+        return (self._signer(True) if head is None else self._signing(head)).sign(message)
+
     def begin(
         self, unsigned: Callable[[], Iterable[Punch]] | None = None, older: Callable[[], Iterable[Mapping[str, Any]]] | None = None
     ) -> Head:

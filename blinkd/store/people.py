@@ -1,7 +1,7 @@
 """People: who they are, what is kept of their faces, and on what grounds."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,12 +13,13 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.supervisor import EARLIEST, LATEST
 from blinkd.clock import SystemClock
 from blinkd.crypto.at_rest import TemplateCipher
-from blinkd.crypto.chain import binding_of, new_salt, subject_of
+from blinkd.crypto.chain import new_salt, subject_of
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
+from blinkd.store.vouching import Vouching
 
 NO_GROUNDS = Grounds()
 
@@ -50,11 +51,13 @@ class PeopleRepository:
         guard: Guard,
         reading: Guard,
         forget: Callable[[], None],
+        vouching: Vouching,
     ) -> None:
         self._tables = tables
         self._shelf = TemplateShelf(tables, cipher)
         self._guard = guard
         self._reading = reading
+        self._vouching = vouching
         self._forget = forget  # called when something deleted must leave the files too
 
     def exclusive(self) -> AbstractContextManager[object]:
@@ -87,6 +90,11 @@ class PeopleRepository:
         check_id(person_id)
         name, now = clean_name(name), _now()
         with self._guard():
+            if self._tables.former.get_or_none(self._tables.former.id == person_id) is not None:
+                raise EnrolmentRefused(
+                    "id_exists",
+                    f"somebody who was deleted had the id {person_id!r}, and their hours stay under it; give this person another id",
+                )
             try:
                 salt = new_salt()
                 self._tables.people.create(
@@ -99,6 +107,7 @@ class PeopleRepository:
                 )
             except IntegrityError:
                 raise EnrolmentRefused("id_exists", f"a person with id {person_id!r} exists") from None
+            self._vouching.enrolled(person_id)
             self._shelf.put(person_id, templates, now)
             self._record("new", person_id, now, len(templates), 0, grounds)
         return self.get(person_id)
@@ -126,7 +135,7 @@ class PeopleRepository:
         return self.get(person_id)
 
     def copy_from(self, other: "PeopleRepository") -> None:
-        """Take over everybody's id, name, status and dates, without templates."""
+        """Take over everybody's id, name, status and dates, without templates, and without a signature: a preview's book is never proved."""
         theirs = other._tables.people
         salts = dict(theirs.select(theirs.id, theirs.salt).tuples())
         with self._guard():
@@ -138,6 +147,7 @@ class PeopleRepository:
                     enrolled_at=person.enrolled_at.isoformat(),
                     subject=person.subject,
                     salt=salts.get(person.id),
+                    signature=b"",
                     valid_from=None if person.valid_from is None else person.valid_from.isoformat(),
                     valid_until=None if person.valid_until is None else person.valid_until.isoformat(),
                 )
@@ -147,6 +157,7 @@ class PeopleRepository:
         with self._guard():
             self.get(person_id)
             self._tables.people.update(status=status.value).where(self._tables.people.id == person_id).execute()
+            self._vouching.changed(person_id)
         return self.get(person_id)
 
     def change(
@@ -174,6 +185,7 @@ class PeopleRepository:
             self.get(person_id)
             if changes:
                 people.update(**changes).where(people.id == person_id).execute()
+                self._vouching.changed(person_id)
             for group in joined:
                 members.insert(person_id=person_id, name=group).on_conflict_ignore().execute()
             if left:
@@ -187,6 +199,7 @@ class PeopleRepository:
             person = self.get(person_id)
             self._tables.templates.delete().where(self._tables.templates.person_id == person_id).execute()
             self._tables.people.update(status=PersonStatus.DEACTIVATED.value).where(self._tables.people.id == person_id).execute()
+            self._vouching.changed(person_id)
         self._forget()
         return person.templates
 
@@ -273,22 +286,6 @@ class PeopleRepository:
             }
             for row in rows
         ]
-
-    def unproved(self, bound: Collection[str]) -> dict[int, str]:
-        """Whose pseudonym does not follow from their id, by pseudonym: somebody else was put in a person's place.
-
-        bound: what the book keeps of those whose pseudonyms an older version drew by lot.
-        """
-        wrong = {}
-        with self._reading():
-            for table in (self._tables.people, self._tables.former):
-                for person_id, subject, salt in table.select(table.id, table.subject, table.salt).tuples():
-                    known = isinstance(salt, bytes) and (
-                        subject_of(salt, person_id) == subject or (bool(bound) and binding_of(salt, subject, person_id) in bound)
-                    )
-                    if not known:
-                        wrong[int(subject)] = str(person_id)
-        return wrong
 
     def kept_templates(self, person_id: str) -> list[dict[str, Any]]:
         """What is kept of each template but the vector, as JSON values."""

@@ -18,6 +18,7 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         envelope = TextField(null=True)
         subject = IntegerField()
         salt = BlobField(null=True)
+        signature = BlobField(null=True)
         valid_from = TextField(null=True)
         valid_until = TextField(null=True)
 

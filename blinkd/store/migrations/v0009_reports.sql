@@ -1,5 +1,8 @@
 -- What reports need besides the book: how far each terminal has reported, and what past days came to.
 
+-- how a person stood when they were enrolled, signed; later changes are entries of the book
+ALTER TABLE people ADD COLUMN signature BLOB;
+
 CREATE TABLE watermarks (
     terminal TEXT PRIMARY KEY,
     us INTEGER NOT NULL,  -- microseconds since 1970, UTC: every punch of that terminal before it is here
@@ -23,6 +26,8 @@ CREATE INDEX day_totals_by_end ON day_totals (until_us);
 -- What a report asks of every punch and every person stands in the index itself, so that the rows need not be looked up: half the time.
 DROP INDEX punches_by_time;
 CREATE INDEX punches_by_time ON punches (us, subject, status, clock);
+-- of thousands of corrections, those that a day must heed
+CREATE INDEX corrections_by_time ON entries (json_extract(content, '$.us'), target) WHERE kind = 'correction';
 CREATE INDEX people_for_rosters ON people (status, subject, enrolled_at, valid_from, valid_until);
 
 CREATE TRIGGER punches_unsettle AFTER INSERT ON punches WHEN NEW.clock <> 'unsynced' BEGIN

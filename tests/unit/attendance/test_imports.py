@@ -54,6 +54,19 @@ def test_the_same_file_is_not_taken_in_twice(tmp_path: Path, write: Callable[[st
         assert len(list(store.book.punches())) == 2
 
 
+def test_the_same_punch_is_not_taken_in_under_another_id(tmp_path: Path, write: Callable[[str], Path]) -> None:
+    header, first, *_ = GOOD.splitlines()
+    other = first.replace("a-1", "b-7")
+    with open_store(tmp_path / "state") as store:
+        store.people.enrol("E-1", "Ann", [])
+        with pytest.raises(ImportRefused, match="row 3: the same person, time and direction as row 2"):
+            _import(store, write("\n".join((header, first, other))))
+        _import(store, write("\n".join((header, first))))
+        with pytest.raises(ImportRefused, match=r"row 2: punch 2 of the book has the same person, time and direction"):
+            _import(store, write("\n".join((header, other))))
+        assert len(list(store.book.punches())) == 1
+
+
 def test_what_was_imported_does_not_turn_the_next_arrival_into_a_departure(tmp_path: Path, write: Callable[[str], Path]) -> None:
     with open_store(tmp_path / "state") as store:
         store.people.enrol("E-1", "Ann", [])

@@ -2,10 +2,13 @@
 
 import json
 import sqlite3
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from blinkd.attendance.punch import PersonStatus
+from blinkd.errors import EnrolmentRefused
 from blinkd.settings import AttendanceSettings
 from blinkd.store.database import DATABASE_FILE
 from blinkd.store.dossier import dossier
@@ -203,7 +206,7 @@ def test_people_of_an_older_version_are_proved_by_an_entry_and_cannot_be_exchang
     raw.commit()
     raw.close()
     done = log("verify", "--json", state=tmp_path)
-    assert (done.code, "exchanged" in done.json["first_bad"]["reason"]) == (1, True)
+    assert (done.code, "changed from outside" in done.json["first_bad"]["reason"]) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,16 @@ def test_changed_rules_of_the_database_are_noticed(state: Path, statement: str, 
 def test_whoever_gets_an_id_that_was_somebody_elses_is_not_given_their_punches(state: Path) -> None:
     with open_store(state) as store:
         store.erasure.delete("A", "id", "S-7", "left", SetClock().now())
-        store.people.enrol("A", "Cy", [])
+        with pytest.raises(EnrolmentRefused, match="give this person another id"):
+            store.people.enrol("A", "Cy", [])
+        store.people.enrol("C", "Cy", [])
+        with store.transaction():
+            for sql in (
+                "PRAGMA defer_foreign_keys = 1",
+                "UPDATE people SET id = 'A' WHERE id = 'C'",  # an older version allowed it
+                "UPDATE enrolments SET person_id = 'A' WHERE person_id = 'C'",
+            ):
+                store.connection().execute(sql)
         held = dossier(store, "A", "terminal-1")
     assert (held["name"], held["punches"], held["entries"]) == ("Cy", [], [])
     assert [(line["seq"], line["person_id"], line["name"]) for line in lines(state=state)] == [
@@ -247,3 +259,28 @@ def test_a_book_that_was_thrown_away_for_a_new_one_is_spoken_of(state: Path) -> 
     assert (done.json["entries"], done.json["first_bad"]) == (2, None)
     assert "another book" in done.json["warnings"][0]
     assert "entry 3" in done.json["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE people SET name = CASE id WHEN 'A' THEN 'Bo' ELSE 'Ann' END",
+        "UPDATE people SET valid_from = '2026-11-10' WHERE id = 'B'",
+        "UPDATE people SET status = 'DEACTIVATED' WHERE id = 'A'",
+        "UPDATE people SET status = 'ACTIVE', signature = (SELECT signature FROM people WHERE id = 'B') WHERE id = 'C'",
+        "UPDATE people SET status = 'ACTIVE' WHERE id = 'C'",  # as it was when the enrolment was signed
+        "UPDATE people SET signature = NULL WHERE id = 'A'",
+    ],
+)
+def test_a_name_a_status_and_dates_that_were_changed_from_outside_are_noticed(state: Path, sql: str) -> None:
+    with open_store(state) as store:
+        store.people.enrol("C", "Cy", [])
+        store.people.set_status("C", PersonStatus.DEACTIVATED)
+        store.people.change("B", name="Bob", valid=(date(2026, 1, 1), None))
+    assert log("verify", state=state).code == 0
+    raw = sqlite3.connect(state / DATABASE_FILE)
+    raw.execute(sql)
+    raw.commit()
+    raw.close()
+    done = log("verify", "--json", state=state)
+    assert (done.code, "changed from outside" in done.json["first_bad"]["reason"]) == (1, True)

@@ -44,7 +44,7 @@ def test_files_and_folder_are_closed_to_others_whatever_the_umask(tmp_path: Path
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert names == dict.fromkeys(("blinkd.db", "blinkd.db-wal", "blinkd.db-shm", "template.key"), 0o600)
+    assert names == dict.fromkeys(("blinkd.db", "blinkd.db-wal", "blinkd.db-shm", "signing.key", "template.key"), 0o600)
 
 
 def test_a_committed_punch_is_visible_to_another_connection_at_once(tmp_path: Path) -> None:

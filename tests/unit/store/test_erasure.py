@@ -40,8 +40,8 @@ def lived(store: Store, clock: SetClock) -> int:
     clerk.attend("B", 0.7, {})
     clerk.refuse("not_live", ID, 0.6, {})
     chief = Supervisor(book, clock, "S-7")
-    chief.amend(2, f"{NAME} forgot the badge", clock.utc - timedelta(hours=3), None)
-    chief.void(3, "twice")
+    chief.amend(3, f"{NAME} forgot the badge", clock.utc - timedelta(hours=3), None)
+    chief.void(4, "twice")
     store.outbox.enqueue("user", ID, START)
     return subject
 
