@@ -55,7 +55,7 @@ def test_a_cut_resets_what_is_open_and_what_comes_until_it_is_resumed(listener: 
                 end.settimeout(20)
                 with pytest.raises(ConnectionResetError):
                     end.recv(1)
-        with connect(network.port) as refused, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(network.port) as refused:
             refused.recv(1)
         network.resume()
         with connect(network.port) as again:
@@ -102,7 +102,7 @@ def test_a_delay_holds_every_piece_for_that_long(listener: socket.socket) -> Non
 def test_where_nobody_listens_the_client_is_reset() -> None:
     with socket.create_server(("127.0.0.1", 0)) as made:
         port = made.getsockname()[1]
-    with Proxy(port) as network, connect(network.port) as client, pytest.raises(ConnectionResetError):
+    with Proxy(port) as network, pytest.raises(ConnectionResetError), connect(network.port) as client:
         client.recv(1)
 
 
