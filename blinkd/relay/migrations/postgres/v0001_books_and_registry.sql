@@ -86,3 +86,10 @@ CREATE TABLE history (
     certificate TEXT NOT NULL,
     PRIMARY KEY (org, record, signature)
 );
+
+-- What all relays on this database share and nobody else may know: the name of their group at the broker, which a terminal that knew it
+-- could join.
+CREATE TABLE relay_secrets (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);

@@ -1,0 +1,178 @@
+"""Takes messages in: verifies, stores them in one transaction, and only then answers."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from blinkd.crypto.certificates import CertificateChecker
+from blinkd.errors import StoreError
+from blinkd.relay.books import Books
+from blinkd.relay.connections import Connections, Cursor
+from blinkd.relay.registry import Registry
+from blinkd.relay.verification import Verification, VerifiedBatch, VerifiedChanges
+from blinkd.sync.messages import Batch, Change, Changes, Page, Receipt, Rejected, Status
+from blinkd.sync.topics import Topic
+
+Verified = VerifiedBatch | VerifiedChanges | Rejected
+GROUP = "group"  # secret: the relays' name at the broker
+GROUP_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A receipt and whose it is."""
+
+    org: str
+    terminal: str
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one transaction. receipts: in the order of the messages; heads: organisations whose registry has a new version, and which."""
+
+    receipts: tuple[Told, ...]
+    heads: dict[str, int]
+
+
+class Core:
+    """One relay process's way to the database; used by one thread at a time."""
+
+    def __init__(self, connections: Connections, checker: CertificateChecker, today: Callable[[], date] | None = None) -> None:
+        """today: for the columns that keep a date; never a time of day."""
+        self._connections = connections
+        self._checker = checker
+        self._verification = Verification(checker)
+        self._books = Books(connections)
+        self._registry = Registry(connections)
+        self._today = today or (lambda: datetime.now(UTC).date())
+        self._seen: dict[tuple[str, str], tuple[bytes, str]] = {}  # what the table of terminals has already
+
+    def group(self) -> str:
+        """The name of the relays' group at the broker, drawn once for each database. Raises StoreError."""
+        with self._connections.transaction() as cursor:
+            cursor.execute(
+                self._sql("INSERT INTO relay_secrets (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING"),
+                (GROUP, secrets.token_hex(GROUP_BYTES)),
+            )
+            cursor.execute(self._sql("SELECT value FROM relay_secrets WHERE name = ?"), (GROUP,))
+            return str(cursor.fetchone()[0])
+
+    def heed_revocations(self) -> None:
+        """Take over which certificates the organisations have revoked. Raises StoreError."""
+        with self._connections.transaction(reading=True) as cursor:
+            cursor.execute("SELECT change FROM registry WHERE type = 'revocation'")
+            for (text,) in cursor.fetchall():
+                self._heed(Change.of(json.loads(text)))
+
+    def heads(self) -> dict[str, int]:
+        """The newest version of every organisation's registry. Raises StoreError."""
+        with self._connections.transaction(reading=True) as cursor:
+            cursor.execute("SELECT org, version FROM organisations")
+            return {org: int(version) for org, version in cursor.fetchall()}
+
+    def take(self, messages: Sequence[tuple[Batch | Changes, Topic | None]]) -> Outcome:
+        """Verify and store. Raises StoreError when the database is away; then nothing is stored, and all of it may come again."""
+        verified = [
+            self._verification.batch(message, topic) if isinstance(message, Batch) else self._verification.changes(message, topic)
+            for message, topic in messages
+        ]
+        try:
+            with self._connections.transaction() as cursor:
+                receipts, heads = self._store(cursor, messages, verified)
+        except StoreError:
+            self._seen.clear()  # what was noted there may not have come to the table
+            raise
+        for one, receipt in zip(verified, receipts, strict=True):
+            if isinstance(one, VerifiedChanges):
+                stored = {settled.id for settled in receipt.people if settled.state == "stored"}
+                for change in one.changes:
+                    if change.id in stored:
+                        self._heed(change)
+        told = tuple(Told(message.org, message.terminal, receipt) for (message, _), receipt in zip(messages, receipts, strict=True))
+        return Outcome(told, heads)
+
+    def _store(
+        self, cursor: Cursor, messages: Sequence[tuple[Batch | Changes, Topic | None]], verified: Sequence[Verified]
+    ) -> tuple[list[Receipt], dict[str, int]]:
+        receipts = [Receipt()] * len(messages)
+        heads: dict[str, int] = {}
+        # in one order, books before registries, so that two relays never wait for each other in a circle
+        for place in sorted(range(len(verified)), key=lambda place: _order(verified[place], place)):
+            one = verified[place]
+            if isinstance(one, Rejected):
+                receipts[place] = Receipt(rejected=(one,))
+                continue
+            if isinstance(one, VerifiedBatch):
+                stored, chain = self._books.take(cursor, one, self._today())
+                receipts[place] = Receipt(stored, (), one.rejected, chain)
+            else:
+                cursor.execute(
+                    self._sql("INSERT INTO certificates (org, digest, der) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+                    (one.org, one.digest, one.sender.der),
+                )
+                answers, before, version = self._registry.take(cursor, one)
+                if version > before:
+                    heads[one.org] = version
+                receipts[place] = Receipt(None, tuple(answers))
+        for org, terminal, certificate in sorted(
+            {(m.org, m.terminal, m.certificate) for (m, _), one in zip(messages, verified, strict=True) if not isinstance(one, Rejected)}
+        ):
+            self._see(cursor, org, terminal, certificate)
+        return receipts, heads
+
+    def attendance(self, batch: Batch) -> Receipt:
+        """Take in one batch. Raises StoreError."""
+        return self.take([(batch, None)]).receipts[0].receipt
+
+    def people(self, changes: Changes) -> Receipt:
+        """Take in one message of changes. Raises StoreError."""
+        return self.take([(changes, None)]).receipts[0].receipt
+
+    def page(self, org: str, since: int, limit: int, request: str = "0") -> Page:
+        """The registry's records that changed after a version. Raises StoreError."""
+        with self._connections.transaction(reading=True) as cursor:
+            return self._registry.page(cursor, org, since, limit, request)
+
+    def status(self, status: Status) -> None:
+        """Remember what a terminal says of itself. Raises StoreError."""
+        with self._connections.transaction() as cursor:
+            cursor.execute(
+                self._sql("UPDATE terminals SET online = ?, status = ?, seen_on = ? WHERE org = ? AND terminal = ?"),
+                (status.online, status.to_bytes().decode(), self._today().isoformat(), status.org, status.terminal),
+            )
+
+    def _see(self, cursor: Cursor, org: str, terminal: str, certificate: bytes) -> None:
+        now = (certificate, self._today().isoformat())
+        if self._seen.get((org, terminal)) == now:
+            return
+        cursor.execute(
+            self._sql(
+                "INSERT INTO terminals (org, terminal, certificate, seen_on) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (org, terminal) DO UPDATE SET certificate = excluded.certificate, seen_on = excluded.seen_on"
+            ),
+            (org, terminal, *now),
+        )
+        self._seen[org, terminal] = now
+
+    def _heed(self, change: Change) -> None:
+        """A revocation that the registry has taken holds at once."""
+        if change.type == "revocation" and change.open is not None:
+            serial = change.open.get("serial")
+            if isinstance(serial, str):
+                try:
+                    self._checker.revoke(int(serial, 16))
+                except ValueError:
+                    return
+
+    def _sql(self, statement: str) -> str:
+        return statement.replace("?", self._connections.mark)
+
+
+def _order(verified: Verified, place: int) -> tuple[object, ...]:
+    if isinstance(verified, VerifiedBatch):
+        batch = verified.batch
+        return 0, batch.org, batch.terminal, batch.book, batch.entries[0].seq, place
+    return (1, verified.org, place) if isinstance(verified, VerifiedChanges) else (2, place)

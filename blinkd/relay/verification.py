@@ -1,0 +1,99 @@
+"""What the relay can prove without being able to read: who sent a message, and that each part of it is that terminal's own word.
+
+Nothing here touches the database.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blinkd.crypto.certificates import CertificateChecker, TerminalCertificate
+from blinkd.crypto.signing import Verifier
+from blinkd.errors import CertificateRefused
+from blinkd.sync.messages import CERTIFICATE as BY_CERTIFICATE
+from blinkd.sync.messages import Batch, Change, Changes, Rejected, change_signed, entry_signed
+from blinkd.sync.topics import ATTENDANCE, PEOPLE, Topic
+
+MOST_KEYS = 1024  # signing keys that are kept ready
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBatch:
+    """hashes: of each entry, 32 bytes; good: those whose signature holds; rejected: the others."""
+
+    batch: Batch
+    sender: TerminalCertificate
+    hashes: tuple[bytes, ...]
+    good: tuple[bool, ...]
+    rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedChanges:
+    """changes: those whose signature holds, in their order; refused: the others. digest: SHA-256 of the sender's certificate, hexadecimal."""
+
+    org: str
+    terminal: str
+    sender: TerminalCertificate
+    digest: str
+    changes: tuple[Change, ...]
+    refused: tuple[Change, ...]
+
+
+class Verification:
+    """Of the terminals that one authority vouches for."""
+
+    def __init__(self, checker: CertificateChecker) -> None:
+        self._checker = checker
+        self._keys: dict[bytes, Verifier] = {}
+
+    def batch(self, batch: Batch, topic: Topic | None = None) -> VerifiedBatch | Rejected:
+        """Entries with their places in the chain; or why the whole message is refused. topic: the one that it came by, which the broker's
+        rules tie to the sender's certificate.
+        """  # fmt: skip
+        sender = self._sender(batch.org, batch.terminal, batch.certificate, topic, ATTENDANCE)
+        if isinstance(sender, Rejected):
+            return sender
+        key, hashes = self._key(sender.signing), batch.hashes()
+        good, rejected = [], []
+        for entry, entry_hash in zip(batch.entries, hashes, strict=True):
+            holds = key.holds(entry_signed(batch.org, batch.terminal, entry_hash, entry.digest()), entry.signature)
+            good.append(holds)
+            if not holds:
+                rejected.append(Rejected(ATTENDANCE, entry.seq, "signature", "the terminal's signature does not hold"))
+        return VerifiedBatch(batch, sender, tuple(hashes), tuple(good), tuple(rejected))
+
+    def changes(self, changes: Changes, topic: Topic | None = None) -> VerifiedChanges | Rejected:
+        """Changes of the registry; or why the whole message is refused."""
+        sender = self._sender(changes.org, changes.terminal, changes.certificate, topic, PEOPLE)
+        if isinstance(sender, Rejected):
+            return sender
+        key = self._key(sender.signing)
+        holds = [key.holds(change_signed(changes.org, changes.terminal, change), change.signature) for change in changes.changes]
+        return VerifiedChanges(
+            changes.org,
+            changes.terminal,
+            sender,
+            hashlib.sha256(changes.certificate).hexdigest(),
+            _chosen(changes.changes, holds),
+            _chosen(changes.changes, [not one for one in holds]),
+        )
+
+    def _sender(self, org: str, terminal: str, der: bytes, topic: Topic | None, suffix: str) -> TerminalCertificate | Rejected:
+        if topic is not None and (topic.org, topic.terminal) != (org, terminal):
+            return Rejected(suffix, None, "topic", "the message names another terminal than its topic")
+        try:
+            return self._checker.check(der, org, terminal)
+        except CertificateRefused as error:
+            return Rejected(suffix, None, BY_CERTIFICATE, str(error)[:500])
+
+    def _key(self, public: bytes) -> Verifier:
+        if (key := self._keys.get(public)) is None:
+            if len(self._keys) >= MOST_KEYS:
+                self._keys.clear()
+            key = self._keys[public] = Verifier(public)
+        return key
+
+
+def _chosen(changes: Sequence[Change], wanted: Sequence[bool]) -> tuple[Change, ...]:
+    return tuple(change for change, yes in zip(changes, wanted, strict=True) if yes)
