@@ -87,6 +87,11 @@ class Registrar:
         """The registry's newest version that the relay has spoken of."""
         return self._head
 
+    @property
+    def pulling(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._request is not None or bool(self._sent)
+
     def connected(self, now: float) -> None:
         """Send what waits, and ask for what is new: pages that were missed are announced by the retained head only if there are any."""
         self._connected = True
