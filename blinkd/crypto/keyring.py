@@ -222,6 +222,20 @@ class Keyring:
         """The relay's name of a template, which begins with its person's."""
         return f"{self.person_record(person_id)}.{self._name('template', template_id)[:PART_HEX]}"
 
+    def take(self, epoch: str, root: bytes) -> bool:
+        """Add an epoch's root; whether it was missing."""
+        if epoch in self.roots:
+            return False
+        self.roots[epoch] = bytearray(root)
+        return True
+
+    def forget(self, epoch: str) -> None:
+        """Give up an old epoch. Raises KeyringRefused for the current one."""
+        if epoch == self.current:
+            raise KeyringRefused(f"epoch {epoch} is the current one")
+        if (root := self.roots.pop(epoch, None)) is not None:
+            root[:] = bytes(len(root))
+
     def wipe(self) -> None:
         """Overwrite the secrets, as far as Python allows."""
         for secret in (*self.roots.values(), self.index):

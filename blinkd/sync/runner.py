@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import blinkd
 from blinkd.clock import BUILT, Clock
+from blinkd.crypto.box import Box
 from blinkd.crypto.certificates import CertificateChecker, read_certificate
+from blinkd.crypto.encoding import b64
 from blinkd.crypto.keyfile import write_whole
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.signing import Signer
@@ -25,6 +27,7 @@ from blinkd.errors import CertificateRefused, ConfigError, MessageRejected, Stor
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.sync.courier import Courier
+from blinkd.sync.keeper import REVOCATION, TERMINAL, Keeper
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
 from blinkd.sync.messages import Page, Receipt, RegistryHead, Status
 from blinkd.sync.registrar import Registrar
@@ -94,6 +97,10 @@ class Runner:
             )
         sealer = Sealer(keyring, identity.terminal)
         checker = CertificateChecker(identity.broker.ca.read_bytes())
+        keeper = Keeper(settings.state_dir, keyring, Box.load(settings.state_dir, create=False), checker, identity.terminal)
+        for said in store.registry.published(REVOCATION).values():
+            checker.revoke(int(str(said["serial"]), 16))
+        store.registry.publish(f"{TERMINAL}.{identity.terminal}", TERMINAL, {"certificate": b64(identity.certificate)})
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self._link: Link | None = None
         shelf = BookShelf(store.outbox, sealer, signer, identity.org, identity.terminal, identity.certificate, settings.sync.batch)
@@ -104,6 +111,7 @@ class Runner:
             sealer,
             signer,
             checker,
+            keeper,
             identity.certificate,
             identity.org,
             identity.terminal,
