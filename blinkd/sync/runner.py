@@ -30,6 +30,7 @@ from blinkd.sync.courier import Courier
 from blinkd.sync.keeper import REVOCATION, TERMINAL, Keeper
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
 from blinkd.sync.messages import Page, Receipt, RegistryHead, Status
+from blinkd.sync.network import has_way_out
 from blinkd.sync.registrar import Registrar
 from blinkd.sync.shelf import BookShelf
 from blinkd.sync.topics import ATTENDANCE, PAGE, PEOPLE, PULL, RECEIPT, STATUS, Topic, head_topic
@@ -121,6 +122,7 @@ class Runner:
             lambda payload: self._send(PULL, payload),
         )
         self._connected = False
+        self._way_out = has_way_out()
         self._reason = "not connected yet"
         self._chain: dict[str, str] | None = None
         self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
@@ -180,6 +182,8 @@ class Runner:
             if self._connected and (self._store.changed_elsewhere() or time.monotonic() >= due):
                 self._courier.work(time.monotonic())
                 self._registrar.work(time.monotonic())
+            elif not self._connected:
+                self._look_outside()
             return
         now = time.monotonic()
         if isinstance(happening, Connected):
@@ -196,6 +200,13 @@ class Runner:
             self._registrar.disconnected()
         else:
             self._arrived(happening, now)
+
+    def _look_outside(self) -> None:
+        """A network that has come back is used at once."""
+        before, self._way_out = self._way_out, has_way_out()
+        if self._way_out and not before:
+            log.info("there is a network again")
+            self.hurry()
 
     def _arrived(self, arrived: Arrived, now: float) -> None:
         try:
@@ -226,7 +237,9 @@ class Runner:
 
     def _status(self, *, online: bool) -> bytes:
         identity = self._identity
-        return Status(identity.org, identity.terminal, online, blinkd.__version__, {}).to_bytes()
+        counts, people = self._store.outbox.counts(), self._store.registry.counts()
+        health = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]} if online else {}
+        return Status(identity.org, identity.terminal, online, blinkd.__version__, health).to_bytes()
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Write the file where something has changed. A full disk keeps nobody from sending."""
