@@ -12,8 +12,9 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from blinkd.crypto.names import common_name
 from blinkd.errors import CertificateRefused
 
 SIGNING, BOX = "blinkd:signing:", "blinkd:box:"  # the URIs, before a key of 32 bytes in hexadecimal
@@ -40,14 +41,20 @@ def read_certificate(der: bytes) -> TerminalCertificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         ((name, *more),) = [[one.value for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]]
-        uris = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-            x509.UniformResourceIdentifier
-        )
+        extensions = certificate.extensions
+        uris = extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.UniformResourceIdentifier)
+        uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, UnsupportedAlgorithm):
         raise CertificateRefused("it is no terminal's certificate; `blinkd fleet issue` makes one") from None
-    org, slash, terminal = str(name).partition("/")
-    if more or not slash or "/" in terminal:
+    org, _, terminal = str(name).partition("/")
+    try:
+        named = common_name(org, terminal)
+    except ValueError:
+        named = None
+    if more or named != name:
         raise CertificateRefused("its common name is not ORGANISATION/TERMINAL")
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
+        raise CertificateRefused("it is for a server, not for a terminal")
     return TerminalCertificate(
         org,
         terminal,
@@ -69,6 +76,9 @@ class CertificateChecker:
             self._ca = x509.load_pem_x509_certificate(ca_pem)
         except ValueError:
             raise CertificateRefused("the authority's certificate (ca.pem) cannot be read; `blinkd fleet init` makes it") from None
+        constraints = [one.value for one in self._ca.extensions if isinstance(one.value, x509.BasicConstraints)]
+        if not any(one.ca for one in constraints):
+            raise CertificateRefused("the authority's certificate (ca.pem) is not an authority's; bring the ca.pem of `blinkd fleet init`")
         self._known: OrderedDict[bytes, TerminalCertificate] = OrderedDict()
         self._revoked: set[int] = set()
         if crl_pem is not None:
@@ -117,7 +127,7 @@ class CertificateChecker:
     def _vouched(self, der: bytes) -> None:
         try:
             x509.load_der_x509_certificate(der).verify_directly_issued_by(self._ca)
-        except (ValueError, TypeError, InvalidSignature):
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             raise CertificateRefused("it is not signed by the organisation's authority") from None
 
 
@@ -127,7 +137,7 @@ def _key(uris: list[str], prefix: str) -> bytes:
         (text,) = found
         key = bytes.fromhex(text)
     except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
+        text, key = "", b""
+    if len(key) != KEY_BYTES or key.hex() != text:
         raise CertificateRefused(f"it does not name one key by {prefix}…; `blinkd fleet issue` makes one that does")
     return key

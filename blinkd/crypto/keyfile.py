@@ -83,6 +83,7 @@ def _write_new(path: Path, key: bytes) -> None:
 def _write_synced(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, which Path cannot open
+        os.fchmod(file.fileno(), 0o600)  # a umask may have taken the owner's own rights away
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,6 @@
 """The organisation's keys: a file that opens by the organisation password, and the unlocked keys that a terminal works with.
 
-    wrapping key = PBKDF2-HMAC-SHA256(password, salt, iterations)                     what a browser's WebCrypto can do too
+    wrapping key = PBKDF2-HMAC-SHA256(UTF-8 of NFKC of the password, salt, iterations)      what a browser's WebCrypto can do too
     wrapped      = AES-256-GCM(wrapping key, {roots, index, admin}), bound to every other member of the file
     working key  = HKDF-SHA256(root, info = "blinkd 2" LF || organisation || purpose || terminal)      each text behind its length
     record name  = HMAC-SHA256(index, kind LF || id), shortened                       the same at every terminal, and for ever
@@ -12,6 +12,7 @@ what only the holder of the password may do; it is in the file alone, never unlo
 import contextlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,9 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from blinkd.crypto.chain import canonical
 from blinkd.crypto.encoding import b64, prefixed, unb64
 from blinkd.crypto.envelope import IV_BYTES, TAG_BYTES
+from blinkd.crypto.names import is_name
+from blinkd.crypto.passwords import password_bytes
+from blinkd.crypto.signing import Signer
 from blinkd.errors import KeyMissing, KeyringRefused, WrongPassword
 
 VERSION = 1
@@ -37,7 +41,8 @@ ITERATIONS = 600_000  # of PBKDF2-HMAC-SHA256, what OWASP asked for in 2023
 MOST_ITERATIONS = 10_000_000  # a file that asks for more only wants to keep this process busy
 KDF = "PBKDF2-HMAC-SHA256"
 CONTEXT, WORKING = b"blinkd keyring 1\n", b"blinkd 2\n"
-MEMBERS = frozenset({"v", "organisation", "kdf", "wrapped", "admin", "current", "epochs", "revision"})
+KID = re.compile(r"[0-9a-f]{8}")
+MOST_BYTES = 1 << 20  # of a keyring file: thousands of epochs
 RECORD_HEX, PART_HEX = 32, 16  # characters of a record's name, and of the part that names a template
 
 
@@ -53,14 +58,18 @@ class Epoch:
 class Secrets:
     """What the password opens. roots: 32 bytes by epoch; index: 32 bytes; admin: Ed25519 seed, 32 bytes. Zeroed by `wipe`."""
 
-    roots: dict[str, bytearray]
-    index: bytearray
-    admin: bytearray
+    roots: dict[str, bytearray] = field(repr=False)
+    index: bytearray = field(repr=False)
+    admin: bytearray = field(repr=False)
 
     def wipe(self) -> None:
         """Overwrite all of it, as far as Python allows: copies that libraries have made are beyond reach."""
         for secret in (*self.roots.values(), self.index, self.admin):
             secret[:] = bytes(len(secret))
+
+    def administrator(self) -> Signer:
+        """The administrator's key, for signing."""
+        return Signer(bytes(self.admin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,11 @@ class KeyringFile:
 
     @classmethod
     def create(cls, organisation: str, password: str, today: date) -> "KeyringFile":
-        """A new organisation's, with one epoch."""
+        """A new organisation's, with one epoch. Raises KeyringRefused when it cannot be called so, PasswordRefused for what is no text."""
+        if not is_name(organisation):
+            raise KeyringRefused(
+                f"{organisation[:80]!r} cannot be an organisation's name: letters, digits, dots, hyphens and underscores, 63 at most, a letter or digit first"
+            )
         admin = bytearray(secrets.token_bytes(KEY_BYTES))
         kid = secrets.token_hex(EPOCH_BYTES)
         secret = Secrets({kid: bytearray(secrets.token_bytes(KEY_BYTES))}, bytearray(secrets.token_bytes(KEY_BYTES)), admin)
@@ -95,21 +108,20 @@ class KeyringFile:
     def parse(cls, text: str | bytes) -> "KeyringFile":
         """Read the file. Raises KeyringRefused."""
         try:
-            return cls.of(json.loads(text))
+            value = json.loads(text)
         except (ValueError, RecursionError):
             raise KeyringRefused("the keyring is no JSON; bring the file again from where `blinkd keys export` wrote it") from None
+        return cls.of(value)
 
     @classmethod
     def of(cls, value: object) -> "KeyringFile":
-        """Read its JSON value. Raises KeyringRefused."""
+        """Read its JSON value, which has one form only. Raises KeyringRefused."""
         try:
-            if not isinstance(value, Mapping) or value.keys() != MEMBERS or value["v"] != VERSION:
-                raise ValueError("not a keyring of this version")
+            if not isinstance(value, Mapping):
+                raise TypeError("not an object")
+            if value["v"] != VERSION:
+                raise ValueError(f"of another version than {VERSION}, which this blinkd reads")
             kdf, wrapped = value["kdf"], value["wrapped"]
-            if kdf["name"] != KDF or type(kdf["iterations"]) is not int or not ITERATIONS <= kdf["iterations"] <= MOST_ITERATIONS:
-                raise ValueError("a weak or unknown way to derive keys")
-            if type(value["revision"]) is not int or not isinstance(value["organisation"], str) or not isinstance(value["current"], str):
-                raise ValueError("a member of the wrong type")
             found = cls(
                 value["organisation"],
                 kdf["iterations"],
@@ -118,12 +130,14 @@ class KeyringFile:
                 unb64(wrapped["ciphertext"]) + unb64(wrapped["tag"], TAG_BYTES),
                 unb64(value["admin"], KEY_BYTES),
                 value["current"],
-                tuple(Epoch(str(one["kid"]), date.fromisoformat(one["created"])) for one in value["epochs"]),
+                tuple(Epoch(one["kid"], date.fromisoformat(one["created"])) for one in value["epochs"]),
                 value["revision"],
             )
-            if found.current not in {epoch.kid for epoch in found.epochs}:
-                raise ValueError("its current epoch is not in it")
-        except (KeyError, TypeError, ValueError) as error:
+            found._check()
+            # what is read must be what would be written: no further members, no 1.0 or true for 1, no other way to write a date
+            if canonical(found.to_json()) != canonical(value):
+                raise ValueError("not in the form that blinkd writes")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise KeyringRefused(f"the keyring cannot be used: {error}; bring the file again") from None
         return found
 
@@ -139,12 +153,7 @@ class KeyringFile:
             plain = AESGCM(self._wrapping_key(password)).decrypt(self.iv, self.sealed, CONTEXT + canonical(self._bound()))
         except InvalidTag:
             raise WrongPassword("the organisation password is not the right one, or the keyring file was changed") from None
-        value = json.loads(plain)
-        secret = Secrets(
-            {kid: bytearray(unb64(root, KEY_BYTES)) for kid, root in value["roots"].items()},
-            bytearray(unb64(value["index"], KEY_BYTES)),
-            bytearray(unb64(value["admin"], KEY_BYTES)),
-        )
+        secret = self._unpacked(plain)
         try:
             yield secret
         finally:
@@ -163,9 +172,11 @@ class KeyringFile:
         """Without an old epoch that seals nothing any more. Raises WrongPassword, KeyringRefused for the current one."""
         if kid == self.current:
             raise KeyringRefused(f"epoch {kid} is the current one; `blinkd keys rotate` makes a new one first")
+        if kid not in {epoch.kid for epoch in self.epochs}:
+            raise KeyringRefused(f"epoch {kid} is not in the keyring; `blinkd keys show` lists those that are")
         with self.opened(password) as secret:
-            if (root := secret.roots.pop(kid, None)) is not None:
-                root[:] = bytes(len(root))
+            root = secret.roots.pop(kid)
+            root[:] = bytes(len(root))
             epochs = tuple(epoch for epoch in self.epochs if epoch.kid != kid)
             return replace(self, epochs=epochs, revision=self.revision + 1)._wrapped(secret, password)
 
@@ -181,7 +192,35 @@ class KeyringFile:
         return replace(found, sealed=cipher.encrypt(found.iv, canonical(value), CONTEXT + canonical(found._bound())))
 
     def _wrapping_key(self, password: str) -> bytes:
-        return PBKDF2HMAC(SHA256(), KEY_BYTES, self.salt, self.iterations).derive(password.encode())
+        return PBKDF2HMAC(SHA256(), KEY_BYTES, self.salt, self.iterations).derive(password_bytes(password))
+
+    def _unpacked(self, plain: bytes) -> Secrets:
+        """What the right password has opened. Only a program that is none of ours can have put anything else in."""
+        try:
+            value = json.loads(plain)
+            if value["roots"].keys() != {epoch.kid for epoch in self.epochs}:
+                raise ValueError("its keys are not those of its epochs")
+            return Secrets(
+                {kid: bytearray(unb64(root, KEY_BYTES)) for kid, root in value["roots"].items()},
+                bytearray(unb64(value["index"], KEY_BYTES)),
+                bytearray(unb64(value["admin"], KEY_BYTES)),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise KeyringRefused(f"the keyring opens, but cannot be used: {error}; bring the file again") from None
+
+    def _check(self) -> None:
+        """Raise ValueError for members of the wrong kind."""
+        if not is_name(self.organisation):
+            raise ValueError("its organisation has no name")
+        if type(self.iterations) is not int or not ITERATIONS <= self.iterations <= MOST_ITERATIONS:
+            raise ValueError(f"its key is derived in fewer than {ITERATIONS} rounds, or more than {MOST_ITERATIONS}")
+        if type(self.revision) is not int or self.revision < 1:
+            raise ValueError("its revision is no number")
+        kids = [epoch.kid for epoch in self.epochs]
+        if not all(isinstance(kid, str) and KID.fullmatch(kid) for kid in kids) or len(set(kids)) < len(kids):
+            raise ValueError("its epochs have no names of their own")
+        if self.current not in kids:
+            raise ValueError("its current epoch is not in it")
 
     def _bound(self) -> dict[str, Any]:
         """Every member but what is wrapped."""
@@ -198,13 +237,16 @@ class KeyringFile:
 
 @dataclass(slots=True)
 class Keyring:
-    """Unlocked: what a terminal seals, opens and names records with. roots: 32 bytes by epoch; index: 32 bytes; admin: public, 32 bytes."""
+    """Unlocked: what a terminal seals, opens and names records with. roots: 32 bytes by epoch; index: 32 bytes; admin: public, 32 bytes;
+    revision: of the newest portable file that it has followed.
+    """  # fmt: skip
 
     organisation: str
     current: str
     roots: dict[str, bytearray] = field(repr=False)
     index: bytearray = field(repr=False)
     admin: bytes
+    revision: int = 0
 
     def working_key(self, epoch: str, purpose: str, terminal: str) -> bytes:
         """32 bytes. Raises KeyMissing for an epoch that is not in it."""
@@ -221,6 +263,42 @@ class Keyring:
     def template_record(self, person_id: str, template_id: str) -> str:
         """The relay's name of a template, which begins with its person's."""
         return f"{self.person_record(person_id)}.{self._name('template', template_id)[:PART_HEX]}"
+
+    def learn(self, epoch: str, root: bytes) -> None:
+        """Take the root of an epoch from a grant; `follow` says when it is the one to seal by.
+
+        Raises KeyringRefused when it is no root, or another one is known by this name.
+        """
+        if len(root) != KEY_BYTES or not KID.fullmatch(epoch):
+            raise KeyringRefused(f"epoch {epoch[:80]!r}: not a root of {KEY_BYTES} bytes with a name of its own")
+        if (known := self.roots.get(epoch)) is not None and not hmac.compare_digest(known, root):
+            raise KeyringRefused(f"epoch {epoch}: another root is known by this name; run `blinkd keys join` with the newest keyring file")
+        self.roots.setdefault(epoch, bytearray(root))
+
+    def follow(self, file: KeyringFile) -> bool:
+        """Seal by the current epoch of a newer portable file as soon as its root is known, and forget the epochs that are no longer in it.
+
+        False, and nothing changes, while the root is missing, and for a file that is not newer: a relay that sends an old one again must
+        not bring back an epoch that a stolen terminal knows. The caller has checked the administrator's signature. Raises KeyringRefused
+        for another organisation's file.
+        """
+        if (file.organisation, file.admin) != (self.organisation, self.admin):
+            raise KeyringRefused(
+                f"the keyring is another organisation's ({file.organisation}); this terminal belongs to {self.organisation}"
+            )
+        if file.revision <= self.revision or file.current not in self.roots:
+            return False
+        self.current, self.revision = file.current, file.revision
+        for epoch in self.roots.keys() - {epoch.kid for epoch in file.epochs}:
+            self.forget(epoch)
+        return True
+
+    def forget(self, epoch: str) -> None:
+        """Wipe the root of an old epoch. Raises KeyringRefused for the current one."""
+        if epoch == self.current:
+            raise KeyringRefused(f"epoch {epoch} is the current one")
+        if (root := self.roots.pop(epoch, None)) is not None:
+            root[:] = bytes(len(root))
 
     def wipe(self) -> None:
         """Overwrite the secrets, as far as Python allows."""
