@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -40,7 +40,7 @@ HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9
 @dataclass(frozen=True, slots=True)
 class Issued:
     """A certificate that was given out. kind: terminal, relay or broker; serial: hexadecimal; not_after, revoked: ISO dates, revoked None
-    while it counts.
+    while it counts; signing: a terminal's public key in hexadecimal.
     """  # fmt: skip
 
     kind: str
@@ -48,6 +48,11 @@ class Issued:
     serial: str
     not_after: str
     revoked: str | None = None
+    signing: str | None = None
+
+    def counts(self, today: date) -> bool:
+        """Whether it is neither revoked nor past its date."""
+        return self.revoked is None and self.not_after >= today.isoformat()
 
 
 class Authority:
@@ -127,20 +132,27 @@ class Authority:
         return str(self._certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
 
     def issue_terminal(self, request: Request, days: int = TERMINAL_DAYS) -> bytes:
-        """A terminal's certificate, PEM. Raises CertificateRefused when the request does not prove that its TLS key is the terminal's."""
+        """A terminal's certificate, PEM. The same terminal may ask again, before its certificate ends.
+
+        Raises CertificateRefused when the request does not prove that its TLS key is the terminal's, is another organisation's, or when
+        a terminal with another signing key has the name already: two would write the same topics, and each other's records.
+        """
         key = request.tls_key(self.org)
         names: list[x509.GeneralName] = [
             x509.UniformResourceIdentifier(f"{SIGNING}{request.signing.hex()}"),
             x509.UniformResourceIdentifier(f"{BOX}{request.box.hex()}"),
         ]
-        return self._issue(TERMINAL, f"{self.org}/{request.terminal}", key, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)
+        name, signing = f"{self.org}/{request.terminal}", request.signing.hex()
+        return self._issue(Issued(TERMINAL, name, "", "", signing=signing), key, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)
 
     def issue_relay(self, name: str = "relay", days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
         """Certificate and key of a relay, PEM. name: what the broker's rules call it, without a slash, which terminals have."""
         if not is_name(name):
             raise CertificateRefused(f"{name[:80]!r} cannot be a relay's name: letters, digits, dots, hyphens and underscores, 63 at most")
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._issue(RELAY, name, key.public_key(), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH, days), key_pem(key)
+        return self._issue(
+            Issued(RELAY, name, "", ""), key.public_key(), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH, days
+        ), key_pem(key)
 
     def issue_broker(self, hosts: list[str], days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
         """Certificate and key of a broker that is reached by these names or addresses, PEM. Raises CertificateRefused."""
@@ -149,7 +161,7 @@ class Authority:
         names = [_host(host) for host in hosts]
         key = ec.generate_private_key(ec.SECP256R1())
         name = next((host for host in hosts if len(host) <= LONGEST_COMMON_NAME), BROKER)  # clients look at the other names only
-        return self._issue(BROKER, name, key.public_key(), names, ExtendedKeyUsageOID.SERVER_AUTH, days), key_pem(key)
+        return self._issue(Issued(BROKER, name, "", ""), key.public_key(), names, ExtendedKeyUsageOID.SERVER_AUTH, days), key_pem(key)
 
     def revoke(self, name: str) -> bytes:
         """Revoke every certificate of a terminal, or of a relay or broker by its name; the new list of revoked ones, PEM.
@@ -179,7 +191,7 @@ class Authority:
         return read_issued(self._folder)
 
     def _issue(
-        self, kind: str, name: str, key: ec.EllipticCurvePublicKey, names: list[x509.GeneralName], use: x509.ObjectIdentifier, days: int
+        self, asked: Issued, key: ec.EllipticCurvePublicKey, names: list[x509.GeneralName], use: x509.ObjectIdentifier, days: int
     ) -> bytes:
         if not 1 <= days <= MOST_DAYS:
             raise CertificateRefused(f"{days} days: a certificate is valid for 1 to {MOST_DAYS}")
@@ -190,7 +202,7 @@ class Authority:
                 f"{self._folder / CA_FILE}: the authority's own certificate is past its date; begin another with `blinkd fleet init`"
             )
         certificate = (
-            _builder(subject(name, self.org), self._certificate.subject, key, now, end)
+            _builder(subject(asked.name, self.org), self._certificate.subject, key, now, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
@@ -199,9 +211,17 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .sign(self._key, SHA256())
         )
-        given = Issued(kind, name, f"{certificate.serial_number:x}", certificate.not_valid_after_utc.date().isoformat())
+        given = replace(asked, serial=f"{certificate.serial_number:x}", not_after=certificate.not_valid_after_utc.date().isoformat())
         with self._alone():
-            self._write([*self.issued(), given])
+            issued = self.issued()
+            if any(
+                one.name == given.name and one.signing != given.signing and one.counts(now.date()) for one in issued if one.kind == TERMINAL
+            ):
+                raise CertificateRefused(
+                    f"{given.name}: another terminal has a certificate by this name; give this one another terminal.id, or, where it takes "
+                    "the place of that one, run `blinkd fleet revoke` first"
+                )
+            self._write([*issued, given])
         return _pem(certificate)
 
     def _write(self, issued: list[Issued]) -> None:

@@ -19,6 +19,16 @@ from blinkd.errors import CertificateRefused
 
 SIGNING, BOX = "blinkd:signing:", "blinkd:box:"  # the URIs, before a key of 32 bytes in hexadecimal
 KEY_BYTES = 32
+# what the library raises for bytes that are no certificate, or one that it cannot take apart
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 MOST_KNOWN = 4096  # certificates whose check is remembered
 
 
@@ -44,7 +54,7 @@ def read_certificate(der: bytes) -> TerminalCertificate:
         extensions = certificate.extensions
         uris = extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.UniformResourceIdentifier)
         uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise CertificateRefused("it is no terminal's certificate; `blinkd fleet issue` makes one") from None
     org, _, terminal = str(name).partition("/")
     try:
@@ -74,9 +84,9 @@ class CertificateChecker:
         """ca_pem: the authority's certificate; crl_pem: its list of revoked ones. Raises CertificateRefused when they cannot be used."""
         try:
             self._ca = x509.load_pem_x509_certificate(ca_pem)
-        except ValueError:
+            constraints = [one.value for one in self._ca.extensions if isinstance(one.value, x509.BasicConstraints)]
+        except UNREADABLE:
             raise CertificateRefused("the authority's certificate (ca.pem) cannot be read; `blinkd fleet init` makes it") from None
-        constraints = [one.value for one in self._ca.extensions if isinstance(one.value, x509.BasicConstraints)]
         if not any(one.ca for one in constraints):
             raise CertificateRefused("the authority's certificate (ca.pem) is not an authority's; bring the ca.pem of `blinkd fleet init`")
         self._known: OrderedDict[bytes, TerminalCertificate] = OrderedDict()
@@ -90,13 +100,14 @@ class CertificateChecker:
         try:
             crl = x509.load_pem_x509_crl(crl_pem)
             signed = isinstance(key, ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
-        except (ValueError, TypeError):
-            signed = False
+            revoked = {one.serial_number for one in crl}
+        except UNREADABLE:
+            signed, revoked = False, set()
         if not signed:
             raise CertificateRefused(
                 "the list of revoked certificates (crl.pem) is not this authority's; bring the one that `blinkd fleet revoke` wrote"
             )
-        self._revoked |= {one.serial_number for one in crl}
+        self._revoked |= revoked
 
     def revoke(self, serial: int) -> None:
         """One more certificate counts no longer."""
@@ -127,7 +138,7 @@ class CertificateChecker:
     def _vouched(self, der: bytes) -> None:
         try:
             x509.load_der_x509_certificate(der).verify_directly_issued_by(self._ca)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        except (*UNREADABLE, InvalidSignature):
             raise CertificateRefused("it is not signed by the organisation's authority") from None
 
 

@@ -12,9 +12,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from blinkd.crypto.certificates import UNREADABLE
 from blinkd.crypto.encoding import b64, prefixed, unb64
 from blinkd.crypto.keyfile import write_whole
 from blinkd.crypto.names import common_name
@@ -56,6 +58,7 @@ class Request:
                 raise TypeError("not text")
             found = cls(terminal, csr.encode(), unb64(value["signing"], KEY_BYTES), unb64(value["box"], KEY_BYTES))
             Ed25519PublicKey.from_public_bytes(found.signing).verify(unb64(value["signature"], SIGNATURE_BYTES), found._signed())
+            X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(found.box))  # ValueError: a point that hides nothing
         except (TypeError, ValueError, InvalidSignature):
             raise CertificateRefused(f"the request is torn or not signed by its terminal; {AGAIN}") from None
         return found
@@ -84,7 +87,7 @@ class Request:
             csr = x509.load_pem_x509_csr(self.csr)
             key, subject = csr.public_key(), [one.value for one in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
             signed = csr.is_signature_valid
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise CertificateRefused(f"the request cannot be used: {error}; {AGAIN}") from None
         if subject != [name]:
             raise CertificateRefused(f"the request is for {str(subject)[2:-2]}, not for {name}; {AGAIN}, with this organisation's keyring")
