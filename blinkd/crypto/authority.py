@@ -164,20 +164,19 @@ class Authority:
         return self._issue(Issued(BROKER, name, "", ""), key.public_key(), names, ExtendedKeyUsageOID.SERVER_AUTH, days), key_pem(key)
 
     def revoke(self, name: str) -> bytes:
-        """Revoke every certificate of a terminal, or of a relay or broker by its name; the new list of revoked ones, PEM.
+        """Revoke every certificate of a terminal; where no terminal has the name, of a relay or broker; the new list of revoked ones, PEM.
 
-        Raises CertificateRefused when it has none that counts.
+        Raises CertificateRefused when none of that name counts.
         """
-        full, today = f"{self.org}/{name}", datetime.now(UTC).date().isoformat()
-
-        def meant(one: Issued) -> bool:
-            return one.revoked is None and one.name == (full if one.kind == TERMINAL else name)
-
+        today = datetime.now(UTC).date().isoformat()
         with self._alone():
             issued = self.issued()
-            if not any(map(meant, issued)):
+            terminals = {one.serial for one in issued if one.kind == TERMINAL and one.name == f"{self.org}/{name}" and one.revoked is None}
+            services = {one.serial for one in issued if one.kind != TERMINAL and one.name == name and one.revoked is None}
+            meant = terminals or services
+            if not meant:
                 raise CertificateRefused(f"{name}: has no certificate that counts; `blinkd fleet list` shows who has")
-            changed = [replace(one, revoked=today) if meant(one) else one for one in issued]
+            changed = [replace(one, revoked=today) if one.serial in meant else one for one in issued]
             self._write(changed)
             return self._renewed(changed)
 
