@@ -36,6 +36,9 @@ Cosine = Annotated[float, Field(ge=-1, le=1)]
 TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # part of MQTT topics later: no slash, no wildcard
 
 
+RelayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")]  # part of an MQTT client id
+
+
 class Section(BaseModel):
     """A table of the TOML file; an unknown key in it is an error, so that a typing mistake never passes in silence."""
 
@@ -252,9 +255,36 @@ class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-class RelaySettings(Section):
-    """The cloud side: its HTTP API. Its database is named by the variable DATABASE_URL."""
+class SyncSettings(Section):
+    """The way to the relay."""
 
+    broker: str = ""  # name or address of the MQTT broker; empty: nothing is sent, everything waits
+    port: int = Field(8883, ge=1, le=65_535)  # of MQTT over TLS
+    ca_file: Path | None = None  # the authority's certificate; None: ca.pem in the state folder
+    certificate_file: Path | None = None  # this terminal's; None: terminal.pem in the state folder
+    key_file: Path | None = None  # of that certificate; None: tls.key in the state folder
+    mqtt_version: Literal[4, 5] = 5  # 4 is MQTT 3.1.1, for brokers that know no newer one
+    batch: int = Field(100, ge=1, le=500)  # entries in a message: some 180 kB, which a slow line carries in seconds
+    in_flight: int = Field(8, ge=1, le=64)  # messages that wait for their receipt: enough to keep a line of 200 ms busy, and 2 MB of memory
+    keepalive_s: int = Field(30, ge=5, le=120)  # a line that is silent for one and a half times as long is dead; the broker allows 120
+
+
+class RelaySettings(Section):
+    """The cloud side: what it takes from the broker, and its HTTP API. Its database is named by the variable DATABASE_URL."""
+
+    broker: str = ""  # name or address of the MQTT broker; empty: only the HTTP API is served
+    port: int = Field(8884, ge=1, le=65_535)  # the relays' door of config/mosquitto.conf
+    ca_file: Path = Path("/etc/blinkd/relay/ca.pem")  # the authority of the broker's and the terminals' certificates
+    crl_file: Path | None = None  # its list of revoked certificates; those that the registry names count without it
+    certificate_file: Path = Path("/etc/blinkd/relay/relay.pem")
+    key_file: Path = Path("/etc/blinkd/relay/relay.key")
+    mqtt_version: Literal[4, 5] = 5
+    share: bool = True  # share the messages with other relays; off only for a broker that cannot (MQTT 3.1.1) and a single relay
+    name: RelayName = ""  # of this process at the broker, one for each; empty: the machine's name
+    gather_ms: int = Field(20, ge=0, le=1_000)  # waits so long for more messages, which are then committed together
+    gather_most: int = Field(
+        40, ge=1, le=100
+    )  # messages in a transaction; the broker hands out 100 at most before it wants acknowledgements
     plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
     http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
     http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
@@ -299,6 +329,7 @@ class Settings(BaseSettings):
     attendance: AttendanceSettings = AttendanceSettings()
     privacy: PrivacySettings = PrivacySettings()
     store: StoreSettings = StoreSettings()
+    sync: SyncSettings = SyncSettings()
     relay: RelaySettings = RelaySettings()
     log: LogSettings = LogSettings()
 

@@ -15,7 +15,7 @@ from blinkd.measure.pairs import Integers, read_pairs, score_pairs
 from blinkd.measure.portraits import Portraits
 from blinkd.measure.verification import verification
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Accuracy on labelled data.")
 
 
 @app.command("verify")

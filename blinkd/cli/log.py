@@ -24,7 +24,7 @@ from blinkd.store.anchors import FORM, head_file, journal, other_heads
 from blinkd.store.database import Store
 from blinkd.store.transcript import transcript
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, help="The punches, newest last; verify, void, uphold, amend, add, disown, import.")
 
 HASH_BYTES = 32
 

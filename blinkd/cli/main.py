@@ -8,28 +8,13 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli import (
-    checks,
-    enrol,
-    evaluate,
-    export,
-    log,
-    models,
-    people,
-    recognise,
-    replay,
-    report,
-    run,
-    shifts,
-    stats,
-    upkeep,
-    watermark,
-)
+from blinkd.cli.verbs import Verbs
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
 
 app = typer.Typer(
     name="blinkd",
+    cls=Verbs,
     help="Offline-first face-recognition attendance terminal.",
     epilog="Every command also takes --config FILE. Settings can be given as BLINKD_* variables too; config/blinkd.toml lists them.",
     no_args_is_help=True,
@@ -37,15 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(models.app, name="models", help="The networks: list, verify, build, quantize, bench, export-ort.")
-app.add_typer(people.app, name="people", help="People: list, show, deactivate, activate, delete, export.")
-app.add_typer(evaluate.app, name="evaluate", help="Accuracy on labelled data.")
-app.add_typer(shifts.app, name="shifts", help="Shifts: list, show, assign, end, import, holidays.")
-app.add_typer(log.app, name="log", help="The punches, newest last; verify, void, uphold, amend, add, disown, import.")
-app.add_typer(report.app, name="report", help="Who was there, and how long: day, week, month.")
-app.add_typer(watermark.app, name="watermark", help="How far the site's terminals have reported, which makes days final: list, set.")
-for module in (run, replay, enrol, recognise, export, stats, upkeep, checks):
-    module.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -11,7 +11,7 @@ from blinkd.errors import ModelError
 from blinkd.models.manifest import Manifest, ModelEntry, Precision, default_models_dir
 from blinkd.settings import Settings, VisionSettings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="The networks: list, verify, build, quantize, bench, export-ort.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model of `models list`; without it the default embedder.")]

@@ -22,7 +22,7 @@ from blinkd.settings import Settings
 from blinkd.store.dossier import dossier
 from blinkd.store.people import Person
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="People: list, show, set, deactivate, activate, consent, delete, receipt, export.")
 
 
 class Hours(StrEnum):

@@ -21,7 +21,7 @@ from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
 from blinkd.daemon import Parts
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Who was there, and how long: day, week, month.")
 
 LISTED = 100  # lines of a table on a screen; files and JSON hold all
 

@@ -3,7 +3,6 @@
 import logging
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -13,7 +12,7 @@ from types import FrameType
 import typer
 
 from blinkd.capture.pictures import read_picture
-from blinkd.cli.output import JsonFlag, console, one_line, print_json
+from blinkd.cli.output import JsonFlag, console, log_to_stderr, one_line, print_json
 from blinkd.cli.replay import play, replay_start
 from blinkd.clock import ReplayClock
 from blinkd.daemon import REPLAY_SEED, Daemon, Parts
@@ -38,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def run(context: typer.Context) -> None:
     """The daemon: camera, recognition, attendance, until SIGTERM."""
     settings: Settings = context.obj
-    logging.basicConfig(level=settings.log.level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr(settings.log.level)
     stop = threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
 from blinkd.store.database import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Shifts: list, show, assign, end, import, holidays.")
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

@@ -11,7 +11,7 @@ from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.daemon import Parts
 from blinkd.errors import NotAllowed
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="How far the site's terminals have reported, which makes days final: list, set.")
 
 
 @app.command("list")

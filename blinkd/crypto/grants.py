@@ -47,7 +47,7 @@ def grants_for(opened: Secrets, kid: str, terminals: Iterable[TerminalCertificat
 
 
 def open_grant(value: object, box: Box, organisation: str, terminal: str) -> tuple[str, bytes]:
-    """The epoch and its root, 32 bytes, out of a grant's JSON, for `Keyring.learn`. Raises EnvelopeRejected when it is not for this terminal.
+    """The epoch and its root, 32 bytes, out of a grant's JSON, for `Keyring.take`. Raises EnvelopeRejected when it is not for this terminal.
 
     Who has made it is not asked: that is what the administrator's signature of the record says.
     """

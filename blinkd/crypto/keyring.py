@@ -237,16 +237,13 @@ class KeyringFile:
 
 @dataclass(slots=True)
 class Keyring:
-    """Unlocked: what a terminal seals, opens and names records with. roots: 32 bytes by epoch; index: 32 bytes; admin: public, 32 bytes;
-    revision: of the newest portable file that it has followed.
-    """  # fmt: skip
+    """Unlocked: what a terminal seals, opens and names records with. roots: 32 bytes by epoch; index: 32 bytes; admin: public, 32 bytes."""
 
     organisation: str
     current: str
     roots: dict[str, bytearray] = field(repr=False)
     index: bytearray = field(repr=False)
     admin: bytes
-    revision: int = 0
 
     def working_key(self, epoch: str, purpose: str, terminal: str) -> bytes:
         """32 bytes. Raises KeyMissing for an epoch that is not in it."""
@@ -264,37 +261,24 @@ class Keyring:
         """The relay's name of a template, which begins with its person's."""
         return f"{self.person_record(person_id)}.{self._name('template', template_id)[:PART_HEX]}"
 
-    def learn(self, epoch: str, root: bytes) -> None:
-        """Take the root of an epoch from a grant; `follow` says when it is the one to seal by.
+    def take(self, epoch: str, root: bytes) -> bool:
+        """Add an epoch's root, as a grant brings it; whether it was missing.
 
         Raises KeyringRefused when it is no root, or another one is known by this name.
         """
         if len(root) != KEY_BYTES or not KID.fullmatch(epoch):
             raise KeyringRefused(f"epoch {epoch[:80]!r}: not a root of {KEY_BYTES} bytes with a name of its own")
-        if (known := self.roots.get(epoch)) is not None and not hmac.compare_digest(known, root):
-            raise KeyringRefused(f"epoch {epoch}: another root is known by this name; run `blinkd keys join` with the newest keyring file")
-        self.roots.setdefault(epoch, bytearray(root))
-
-    def follow(self, file: KeyringFile) -> bool:
-        """Seal by the current epoch of a newer portable file as soon as its root is known, and forget the epochs that are no longer in it.
-
-        False, and nothing changes, while the root is missing, and for a file that is not newer: a relay that sends an old one again must
-        not bring back an epoch that a stolen terminal knows. The caller has checked the administrator's signature. Raises KeyringRefused
-        for another organisation's file.
-        """
-        if (file.organisation, file.admin) != (self.organisation, self.admin):
-            raise KeyringRefused(
-                f"the keyring is another organisation's ({file.organisation}); this terminal belongs to {self.organisation}"
-            )
-        if file.revision <= self.revision or file.current not in self.roots:
+        if (known := self.roots.get(epoch)) is not None:
+            if not hmac.compare_digest(known, root):
+                raise KeyringRefused(
+                    f"epoch {epoch}: another root is known by this name; run `blinkd keys join` with the newest keyring file"
+                )
             return False
-        self.current, self.revision = file.current, file.revision
-        for epoch in self.roots.keys() - {epoch.kid for epoch in file.epochs}:
-            self.forget(epoch)
+        self.roots[epoch] = bytearray(root)
         return True
 
     def forget(self, epoch: str) -> None:
-        """Wipe the root of an old epoch. Raises KeyringRefused for the current one."""
+        """Give up an old epoch. Raises KeyringRefused for the current one."""
         if epoch == self.current:
             raise KeyringRefused(f"epoch {epoch} is the current one")
         if (root := self.roots.pop(epoch, None)) is not None:

@@ -23,13 +23,13 @@ KEYRING_KEY = KeyName(
 PORTABLE_FILE, UNLOCKED_FILE = "keyring.json", "keyring.sealed"  # in the state folder
 CONTEXT = b"blinkd unlocked keyring 1\n"
 VERSION = 1
-MEMBERS = frozenset({"v", "organisation", "current", "admin", "revision", "iv", "sealed"})
+MEMBERS = frozenset({"v", "organisation", "current", "admin", "iv", "sealed"})
 
 
 def unlock(file: KeyringFile, opened: Secrets) -> Keyring:
     """What a terminal works with: all but the administrator's key."""
     roots = {kid: bytearray(root) for kid, root in opened.roots.items()}
-    return Keyring(file.organisation, file.current, roots, bytearray(opened.index), file.admin, file.revision)
+    return Keyring(file.organisation, file.current, roots, bytearray(opened.index), file.admin)
 
 
 def keep(state_dir: Path, file: KeyringFile | None, keyring: Keyring) -> None:
@@ -73,7 +73,7 @@ def load(state_dir: Path) -> Keyring:
         ) from None
     roots = {kid: bytearray(unb64(root, KEY_BYTES)) for kid, root in inner["roots"].items()}
     index = bytearray(unb64(inner["index"], KEY_BYTES))
-    return Keyring(value["organisation"], value["current"], roots, index, admin, value["revision"])
+    return Keyring(value["organisation"], value["current"], roots, index, admin)
 
 
 def load_file(path: Path) -> KeyringFile:
@@ -98,5 +98,4 @@ def _bound(keyring: Keyring) -> dict[str, Any]:
         "organisation": keyring.organisation,
         "current": keyring.current,
         "admin": b64(keyring.admin),
-        "revision": keyring.revision,
     }

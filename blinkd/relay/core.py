@@ -2,16 +2,16 @@
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from blinkd.crypto.certificates import CertificateChecker
 from blinkd.errors import StoreError
 from blinkd.relay.books import Books
 from blinkd.relay.connections import Connections, Cursor
 from blinkd.relay.registry import Registry
-from blinkd.relay.verification import Verification, VerifiedBatch, VerifiedChanges
+from blinkd.relay.verification import Checker, Verification, VerifiedBatch, VerifiedChanges
 from blinkd.sync.messages import Batch, Change, Changes, Page, Receipt, Rejected, Status
 from blinkd.sync.topics import Topic
 
@@ -38,15 +38,16 @@ class Outcome:
 
 
 class Core:
-    """One relay process's way to the database; used by one thread at a time."""
+    """One relay process's way to the database. Threads take turns."""
 
-    def __init__(self, connections: Connections, checker: CertificateChecker, today: Callable[[], date] | None = None) -> None:
+    def __init__(self, connections: Connections, checker: Checker, today: Callable[[], date] | None = None) -> None:
         """today: for the columns that keep a date; never a time of day."""
         self._connections = connections
         self._checker = checker
         self._verification = Verification(checker)
         self._books = Books(connections)
         self._registry = Registry(connections)
+        self._turn = threading.Lock()
         self._today = today or (lambda: datetime.now(UTC).date())
         self._seen: dict[tuple[str, str], tuple[bytes, str]] = {}  # what the table of terminals has already
 
@@ -75,6 +76,10 @@ class Core:
 
     def take(self, messages: Sequence[tuple[Batch | Changes, Topic | None]]) -> Outcome:
         """Verify and store. Raises StoreError when the database is away; then nothing is stored, and all of it may come again."""
+        with self._turn:
+            return self._take(messages)
+
+    def _take(self, messages: Sequence[tuple[Batch | Changes, Topic | None]]) -> Outcome:
         verified = [
             self._verification.batch(message, topic) if isinstance(message, Batch) else self._verification.changes(message, topic)
             for message, topic in messages

@@ -64,7 +64,7 @@ class Registry:
         standings, before = self._standings(cursor, org, verified.changes), self._answers(cursor, org, verified.changes)
         history: list[tuple[object, ...]] = []
         records: dict[str, tuple[object, ...]] = {}
-        for change in verified.changes:
+        for change in sorted(verified.changes, key=lambda change: change.id != KEYRING):  # it names the administrator of the others
             if (known := before.get((change.id, change.signature))) is not None:
                 answers.append(Settled(change.id, change.edit, *known))
                 continue

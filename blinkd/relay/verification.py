@@ -6,8 +6,10 @@ Nothing here touches the database.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
-from blinkd.crypto.certificates import CertificateChecker, TerminalCertificate
+from blinkd.crypto.certificates import TerminalCertificate
 from blinkd.crypto.signing import Verifier
 from blinkd.errors import CertificateRefused
 from blinkd.sync.messages import CERTIFICATE as BY_CERTIFICATE
@@ -15,6 +17,27 @@ from blinkd.sync.messages import Batch, Change, Changes, Rejected, change_signed
 from blinkd.sync.topics import ATTENDANCE, PEOPLE, Topic
 
 MOST_KEYS = 1024  # signing keys that are kept ready
+
+
+class Checker(Protocol):
+    """Whose certificates count."""
+
+    def check(self, der: bytes, org: str, terminal: str, at: datetime | None = None) -> TerminalCertificate:
+        """The certificate, read. Raises CertificateRefused."""
+
+    def revoke(self, serial: int) -> None:
+        """One more counts no longer."""
+
+
+class NoAuthority:
+    """For a relay that serves only the origin's app: it can check no terminal, and so takes nothing of them."""
+
+    def check(self, der: bytes, org: str, terminal: str, at: datetime | None = None) -> TerminalCertificate:  # noqa: ARG002  Checker's
+        """Raises CertificateRefused."""
+        raise CertificateRefused("this relay knows no authority; set relay.ca_file")
+
+    def revoke(self, serial: int) -> None:
+        """None counts anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +66,7 @@ class VerifiedChanges:
 class Verification:
     """Of the terminals that one authority vouches for."""
 
-    def __init__(self, checker: CertificateChecker) -> None:
+    def __init__(self, checker: Checker) -> None:
         self._checker = checker
         self._keys: dict[bytes, Verifier] = {}
 

@@ -10,13 +10,13 @@ from peewee import SqliteDatabase
 from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import Instant
 from blinkd.crypto.at_rest import TemplateCipher
-from blinkd.crypto.chain import binding_of
+from blinkd.crypto.chain import binding_of, canonical
 from blinkd.errors import EnrolmentRefused
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.preferences import PreferencesRepository
-from blinkd.store.registry import ENROLMENT, Registry, Waiting
+from blinkd.store.registry import ENROLMENT, WAITING, Registry, Waiting
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 from blinkd.store.vouching import Vouching
 
@@ -26,8 +26,9 @@ ELSEWHERE = "deleted at another terminal"
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A record as it stands at the relay. author: the terminal that changed it; replica: None for a deletion, and for what cannot be used:
-    then `refused` says why (a word, and words); change, certificate: as they came, for a second try.
+    """A record as it stands at the relay. author: the terminal that changed it; replica: a person or template, None for a deletion, for an
+    open record (`said`, `admin`), and for what cannot be used: then `refused` says why (a word, and words); epoch: of its keys; change,
+    certificate: as they came, for a second try.
     """  # fmt: skip
 
     record: str
@@ -39,6 +40,14 @@ class Incoming:
     refused: tuple[str, str] | None
     change: Mapping[str, Any]
     certificate: bytes
+    said: Mapping[str, Any] | None = None
+    admin: bytes | None = None
+    epoch: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is a deletion."""
+        return self.replica is None and self.said is None and self.refused is None
 
 
 @dataclass(slots=True)
@@ -135,7 +144,7 @@ class Intake:
         if pending is not None and one.author == here and one.edit == pending.edit:
             self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
             return
-        if pending is not None and pending.deleted and (one.replica is not None or one.refused is not None):
+        if pending is not None and pending.deleted and not one.deleted:
             self._registry.settle(
                 one.record, pending.edit - 1, one.version
             )  # a deletion stands against whatever was not made knowing of it
@@ -145,7 +154,7 @@ class Intake:
             self._quarantine(one, refused)
             taken.quarantined += 1
             return
-        if pending is not None and (one.replica is not None or not pending.deleted) and one.author != here:
+        if pending is not None and not (one.deleted and pending.deleted) and one.author != here:
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
         self._apply(one, own, hours, now, taken, dimensions)
@@ -160,16 +169,20 @@ class Intake:
         elif isinstance(replica, TemplateReplica):
             self._put_template(replica, dimensions)
             local_id = replica.id
+        elif one.said is not None:
+            local_id = None
         elif local_id is not None and one.type == "person":
             self._erasure.delete(local_id, hours, one.author, ELSEWHERE, now)
             local_id = None
         elif local_id is not None:
             self._database.execute_sql("DELETE FROM templates WHERE id = ?", (local_id,))
             local_id = None
+        said = None if one.said is None else canonical(one.said).decode()
         self._database.execute_sql(
-            "INSERT INTO registry (record, type, local_id, version, edit, sync, deleted) VALUES (?, ?, ?, ?, ?, 'SYNCED', ?) ON CONFLICT (record) "
-            "DO UPDATE SET local_id = excluded.local_id, version = excluded.version, sync = 'SYNCED', deleted = excluded.deleted, reason = NULL",
-            (one.record, one.type, local_id, one.version, 0 if own is None else own.edit, int(replica is None)),
+            "INSERT INTO registry (record, type, local_id, version, sync, deleted, epoch, open, admin) VALUES (?, ?, ?, ?, 'SYNCED', ?, ?, ?, ?) "
+            "ON CONFLICT (record) DO UPDATE SET local_id = excluded.local_id, version = excluded.version, sync = 'SYNCED', "
+            "deleted = excluded.deleted, reason = NULL, epoch = excluded.epoch, open = excluded.open, admin = excluded.admin",
+            (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin),
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id))
@@ -177,9 +190,7 @@ class Intake:
 
     def _own(self, one: Incoming) -> Waiting | None:
         """What is here of a record: known to the registry, or, where somebody was enrolled here under the same id, not yet."""
-        row = self._database.execute_sql(
-            "SELECT record, type, local_id, version, edit FROM registry WHERE record = ?", (one.record,)
-        ).fetchone()
+        row = self._database.execute_sql(f"SELECT {WAITING} FROM registry WHERE record = ?", (one.record,)).fetchone()
         if row is not None:
             return Waiting(*row)
         local_id = None if one.replica is None else one.replica.id

@@ -13,10 +13,12 @@ LOCK_FILE = "blinkd.lock"
 
 
 class StateLock:
-    """Held by the daemon while it runs; the kernel drops it when the process ends, however it ends."""
+    """Held by the daemon, or another long-running process of its own lock file, while it runs; the kernel drops it when the process ends,
+    however it ends.
+    """  # fmt: skip
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / LOCK_FILE
+    def __init__(self, state_dir: Path, name: str = LOCK_FILE) -> None:
+        self._path = state_dir / name
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -47,10 +49,10 @@ class StateLock:
             self._descriptor = None
 
 
-def daemon_of(state_dir: Path) -> int | None:
-    """The process that holds the lock of a state folder: None when nobody does, 0 when its number cannot be read."""
+def daemon_of(state_dir: Path, name: str = LOCK_FILE) -> int | None:
+    """The process that holds a lock of a state folder: None when nobody does, 0 when its number cannot be read."""
     try:
-        descriptor = os.open(state_dir / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(state_dir / name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

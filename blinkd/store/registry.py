@@ -1,6 +1,7 @@
 """This terminal's side of the registry: what has changed here and waits for the relay, and what the relay has said of it."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,16 +11,20 @@ from peewee import SqliteDatabase
 from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import Instant
 from blinkd.crypto.at_rest import TemplateCipher
+from blinkd.crypto.chain import canonical
+from blinkd.crypto.encoding import unb64
 from blinkd.store.book import Guard
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
+WAITING = "record, type, local_id, version, edit, open, admin"
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A change that the relay does not have. record: the relay's name; local_id: None for one that is deleted here; version: of the relay's
-    that this terminal knew, 0 for none; edit: counts the changes made here.
+    that this terminal knew, 0 for none; edit: counts the changes made here; open: what a record says that is no secret, as JSON; admin: the
+    administrator's signature of it.
     """  # fmt: skip
 
     record: str
@@ -27,11 +32,13 @@ class Waiting:
     local_id: str | None
     version: int
     edit: int
+    open: str | None = None
+    admin: bytes | None = None
 
     @property
     def deleted(self) -> bool:
         """Whether the change is a deletion."""
-        return self.local_id is None
+        return self.local_id is None and self.open is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,36 @@ class Registry:
         """What the relay does not have, by record: a person comes before the templates that carry their record's name."""
         with self._reading():
             rows = self._database.execute_sql(
-                "SELECT record, type, local_id, version, edit FROM registry WHERE sync = 'PENDING' AND record > ? ORDER BY record LIMIT ?",
-                (after, limit),
+                f"SELECT {WAITING} FROM registry WHERE sync = 'PENDING' AND record > ? ORDER BY record LIMIT ?", (after, limit)
             ).fetchall()
         return [Waiting(*row) for row in rows]
+
+    def publish(self, record: str, kind: str, said: Mapping[str, Any], admin: bytes | None = None) -> None:
+        """A record that is no secret will be sent, unless it says what the relay has already. admin: the administrator's signature."""
+        text = canonical(said).decode()
+        with self._guard():
+            self._database.execute_sql(
+                "INSERT INTO registry (record, type, edit, sync, open, admin) VALUES (?, ?, 1, 'PENDING', ?, ?) ON CONFLICT (record) DO UPDATE SET "
+                "open = excluded.open, admin = excluded.admin, edit = edit + 1, sync = 'PENDING', deleted = 0, reason = NULL "
+                "WHERE open IS NOT excluded.open",
+                (record, kind, text, admin),
+            )
+
+    def published(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """What the records of one open type say, by record."""
+        with self._reading():
+            rows = self._database.execute_sql("SELECT record, open FROM registry WHERE type = ? AND open IS NOT NULL", (kind,)).fetchall()
+        return {str(record): json.loads(text) for record, text in rows}
+
+    def terminals(self) -> list[tuple[str, bytes]]:
+        """Every terminal of the organisation that has made itself known, and its certificate (DER)."""
+        return [(record.partition(".")[2], unb64(said["certificate"])) for record, said in sorted(self.published("terminal").items())]
+
+    def sealed_in(self, epoch: str) -> bool:
+        """Whether the relay has anything that only an epoch's keys open, or may have: what waits in quarantine counts too."""
+        sql = "SELECT 1 FROM registry WHERE epoch = ? AND NOT deleted UNION ALL SELECT 1 FROM registry_quarantine LIMIT 1"
+        with self._reading():
+            return self._database.execute_sql(sql, (epoch,)).fetchone() is not None
 
     def counts(self) -> dict[str, int]:
         """How many records are PENDING, SYNCED and FAILED; what has changed and has no place yet is PENDING too; and how many are in quarantine."""
@@ -108,17 +141,24 @@ class Registry:
         with self._reading():
             return self._person(local_id) if kind == "person" else self._template(local_id)
 
-    def settle(self, record: str, edit: int, version: int, failed: str | None = None) -> None:
-        """The relay has answered: it holds a version of the record, by this edit or another's; failed: why it takes none of this terminal's.
+    def settle(self, record: str, edit: int, version: int, failed: str | None = None, epoch: str | None = None) -> None:
+        """The relay has answered: it holds a version of the record, by this edit or another's; failed: why it takes none of this terminal's;
+        epoch: by whose keys that version is sealed, where this terminal sealed it.
 
         What has changed here since waits on.
-        """
+        """  # fmt: skip
         with self._guard():
             self._database.execute_sql(
                 "UPDATE registry SET version = max(version, ?), sync = CASE WHEN edit > ? THEN sync WHEN ? IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
-                "reason = CASE WHEN edit > ? THEN reason ELSE ? END WHERE record = ?",
-                (version, edit, failed, edit, failed, record),
+                "reason = CASE WHEN edit > ? THEN reason ELSE ? END, epoch = coalesce(?, epoch) WHERE record = ?",
+                (version, edit, failed, edit, failed, epoch, record),
             )
+
+    def waits(self, record: str, edit: int) -> bool:
+        """Whether this edit of a record is not settled yet."""
+        with self._reading():
+            sql = "SELECT 1 FROM registry WHERE record = ? AND edit = ? AND sync = 'PENDING'"
+            return self._database.execute_sql(sql, (record, edit)).fetchone() is not None
 
     def lose(self, waiting: Waiting, winner: str, lost: str | None, now: Instant) -> None:
         """Another terminal's change stands: this one's is kept where a supervisor finds it, and waits no longer."""

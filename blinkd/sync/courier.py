@@ -15,6 +15,7 @@ from blinkd.sync.messages import CERTIFICATE, Receipt, Rejected
 from blinkd.sync.topics import ATTENDANCE
 
 FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for a receipt, before everything behind the last one is sent again
+PATIENCE_S = 5.0  # without a receipt, before a relay that comes back is sent everything again
 SUSPECT_S = 15.0  # a relay that knows less than it had confirmed must say so for so long: receipts of two relays may overtake each other
 
 
@@ -64,6 +65,7 @@ class Courier:
         self._deadline: float | None = None
         self._suspect: tuple[int, float] | None = None  # what the relay says it has, and since when
         self._connected = False
+        self._moved = 0.0  # when something was sent or confirmed last
 
     @property
     def under_way(self) -> int:
@@ -78,6 +80,12 @@ class Courier:
         self._again()
         self._probe(now)
         self.work(now)
+
+    def relay_is_back(self, now: float) -> None:
+        """A relay has announced itself: what has waited for some seconds may have been dropped while there was none."""
+        if self._under_way and self._deadline is not None and now - self._moved > PATIENCE_S:
+            self._again()
+            self.work(now)
 
     def disconnected(self) -> None:
         """Nothing is sent until the next connection."""
@@ -104,6 +112,7 @@ class Courier:
             self._under_way.append((parcel.first, parcel.last))
             self._next = parcel.last + 1
             self._wait(now)
+            self._moved = now
             self._send(parcel.payload)
 
     def due(self) -> float | None:
@@ -122,6 +131,7 @@ class Courier:
         if stored is not None and upto >= before - 1:
             if self._shelf.stored(stored.book, upto, stored.hash):
                 self._suspect = None
+                self._moved = now
                 self._next = max(self._next, upto + 1)
                 while self._under_way and self._under_way[0][1] <= upto:
                     self._under_way.popleft()

@@ -57,10 +57,11 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message."""
+    """A message. acknowledge: tells the broker that it need not come again; call it once all is done, in the order of the messages."""
 
     topic: str
     payload: bytes
+    acknowledge: Callable[[], None]
 
 
 Happening = Connected | Lost | Arrived
@@ -95,12 +96,13 @@ class MqttLink:
         *,
         in_flight: int,
         check_time: bool = True,
+        manual: bool = False,
         backoff: Backoff | None = None,
     ) -> None:
         """name: the client's id; will: topic and payload that the broker publishes, retained, when the connection breaks.
 
         happened: called from a thread of the link's. in_flight: messages that the broker has not acknowledged at most. check_time: whether the
-        clock is good enough to judge the broker's certificate by. Raises ConfigError for files that cannot be used.
+        clock is good enough to judge the broker's certificate by. manual: the broker keeps each message until `Arrived.acknowledge`. Raises ConfigError for files that cannot be used.
         """
         self._broker = broker
         self._name = name
@@ -108,6 +110,7 @@ class MqttLink:
         self._will = will
         self._happened = happened
         self._in_flight = in_flight
+        self._manual = manual
         self._backoff = backoff or Backoff(1.0, 120.0)
         self._context = tls_context(broker, check_time=check_time)
         self._client: Client | None = None
@@ -170,7 +173,11 @@ class MqttLink:
     def _new_client(self) -> Client:
         five = self._broker.version == 5
         client = Client(
-            CallbackAPIVersion.VERSION2, self._name, clean_session=None if five else False, protocol=MQTTv5 if five else MQTTv311
+            CallbackAPIVersion.VERSION2,
+            self._name,
+            clean_session=None if five else False,
+            protocol=MQTTv5 if five else MQTTv311,
+            manual_ack=self._manual,
         )
         client.tls_set_context(self._context)
         client.max_inflight_messages_set(self._in_flight)
@@ -207,8 +214,14 @@ class MqttLink:
             self._reason = self._reason or f"the connection ended: {code}"
             self._gone.set()
 
-    def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
-        self._happened(Arrived(message.topic, bytes(message.payload)))
+    def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
+        mid, qos = message.mid, message.qos
+
+        def acknowledge() -> None:
+            if self._manual and client is self._client:  # a new connection gets the message again, under another number
+                client.ack(mid, qos)
+
+        self._happened(Arrived(message.topic, bytes(message.payload), acknowledge))
 
 
 def tls_context(broker: Broker, *, check_time: bool = True) -> ssl.SSLContext:

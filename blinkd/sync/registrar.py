@@ -1,5 +1,6 @@
 """People and templates between this terminal and the others: its own changes go to the relay, theirs come by pages."""
 
+import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from blinkd.store.intake import Incoming
 from blinkd.store.registry import Waiting
 from blinkd.store.replica import PersonReplica, Replica
 from blinkd.sync.backoff import Backoff
-from blinkd.sync.messages import MOST, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
+from blinkd.sync.keeper import Keeper
+from blinkd.sync.messages import MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
 from blinkd.sync.records import PERSON, pack, unpack_person, unpack_template
 from blinkd.sync.wire import dump
 
@@ -56,6 +58,7 @@ class Registrar:
         sealer: Sealer,
         signer: Signer,
         checker: Checker,
+        keeper: Keeper,
         certificate: bytes,
         org: str,
         terminal: str,
@@ -69,6 +72,7 @@ class Registrar:
         self._sealer = sealer
         self._signer = signer
         self._checker = checker
+        self._keeper = keeper
         self._certificate = certificate
         self._org, self._terminal = org, terminal
         self._hours: Hours = hours
@@ -86,6 +90,11 @@ class Registrar:
     def head(self) -> int:
         """The registry's newest version that the relay has spoken of."""
         return self._head
+
+    @property
+    def pulling(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._request is not None or bool(self._sent)
 
     def connected(self, now: float) -> None:
         """Send what waits, and ask for what is new: pages that were missed are announced by the retained head only if there are any."""
@@ -136,13 +145,14 @@ class Registrar:
         for answer in answers:
             waiting, lost = self._sent.pop(answer.id, (None, None))
             if answer.state == "conflict":
-                if waiting is not None and waiting.edit == answer.edit:
+                if waiting is not None and self._store.registry.waits(answer.id, answer.edit):
                     # the version that stands comes by a page, whose author is the winner
                     self._store.registry.lose(waiting, "", lost, at)
                     log.warning("record %s: changed at another terminal first; that change stands", answer.id)
                 continue
             failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
-            self._store.registry.settle(answer.id, answer.edit, answer.version, failed)
+            epoch = None if lost is None or answer.state != "stored" else json.loads(lost)["kid"].partition(".")[0]
+            self._store.registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
         if not self._sent:
             self._answer_by = None
             self._patience.reset()
@@ -176,6 +186,8 @@ class Registrar:
             self._pull(now)
         else:
             self.try_again()
+            registry = self._store.registry
+            self._keeper.forget_unused({epoch: registry.sealed_in(epoch) for epoch in self._keeper.old_epochs()})
 
     def try_again(self) -> None:
         """Look once more at what is in quarantine for a reason that may have passed."""
@@ -194,7 +206,7 @@ class Registrar:
 
     def _change(self, waiting: Waiting) -> tuple[Change | None, str | None]:
         """The change to send; or None and why there is none."""
-        envelope = None
+        envelope, said = None, None if waiting.open is None else json.loads(waiting.open)
         if waiting.local_id is not None:
             try:
                 replica = self._store.registry.replica(waiting.type, waiting.local_id)
@@ -204,7 +216,7 @@ class Registrar:
             except (KeyMissing, EnvelopeRejected) as error:
                 log.error("record %s cannot be sent: %s", waiting.record, error)
                 return None, str(error)
-        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, None, b"")
+        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, said, b"", waiting.admin)
         return replace(change, signature=self._signer.sign(change_signed(self._org, self._terminal, change))), None
 
     def _seal_lost(self, waiting: Waiting) -> str | None:
@@ -220,7 +232,9 @@ class Registrar:
             author = self._checker.check(certificate, self._org, paged.terminal)
             if not Verifier(author.signing).holds(change_signed(self._org, paged.terminal, change), change.signature):
                 raise EnvelopeRejected("signature", f"{change.id}: not signed by terminal {paged.terminal}")
-            if change.envelope is not None:
+            if change.type in OPEN_TYPES:
+                self._keeper.heed(change)
+            elif change.envelope is not None:
                 content = self._sealer.open(change.envelope, change.type, change.id)
                 replica = unpack_person(content) if change.type == PERSON else unpack_template(content)
                 self._fits(change.id, replica)
@@ -228,7 +242,22 @@ class Registrar:
             refused = ("certificate", str(error))
         except EnvelopeRejected as error:
             refused = (error.reason, str(error))
-        return Incoming(change.id, change.type, paged.version, change.edit, paged.terminal, replica, refused, paged.to_json(), certificate)
+        epoch = None if change.envelope is None else change.envelope.kid.partition(".")[0]
+        said = change.open if refused is None else None
+        return Incoming(
+            change.id,
+            change.type,
+            paged.version,
+            change.edit,
+            paged.terminal,
+            replica,
+            refused,
+            paged.to_json(),
+            certificate,
+            said,
+            change.admin,
+            epoch,
+        )
 
     def _fits(self, record: str, replica: Replica) -> None:
         """Raise EnvelopeRejected when the record's name is not the one of what it holds."""

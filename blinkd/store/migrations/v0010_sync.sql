@@ -19,7 +19,10 @@ CREATE TABLE registry (
     edit INTEGER NOT NULL DEFAULT 0,  -- counts the changes made here
     sync TEXT NOT NULL CHECK (sync IN ('PENDING', 'SYNCED', 'FAILED')),
     deleted INTEGER NOT NULL DEFAULT 0 CHECK (deleted IN (0, 1)),
-    reason TEXT  -- of FAILED
+    reason TEXT,  -- of FAILED
+    epoch TEXT,  -- of the keys that the relay's version is sealed with
+    open TEXT,  -- what a record that is no secret says, as JSON
+    admin BLOB  -- the administrator's signature, where the type needs one
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX registry_by_local ON registry (type, local_id) WHERE local_id IS NOT NULL;
 CREATE INDEX registry_pending ON registry (record) WHERE sync = 'PENDING';

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +15,7 @@ from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, new_token
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.opening import open_connections
-from tests.integration.relay_api.postgres import Postgres
+from tests.services.postgresql import PostgreSQL
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.records import punch, user
 from tests.unit.relay_api.test_users import all_pages
@@ -95,17 +96,17 @@ def test_a_transaction_that_fails_leaves_nothing(reopen: Callable[[], OpenConnec
 
 @pytest.mark.parametrize("reopen", ["postgres"], indirect=True)
 def test_a_postgresql_that_restarts_is_missed_in_words_and_found_again(
-    postgres: Postgres, connect: Callable[[], Client], caplog: pytest.LogCaptureFixture
+    postgres: PostgreSQL, connect: Callable[[], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     client = connect()
     assert client.post(USERS, json=[user(1)]).status_code == 200
-    postgres.stop()
+    postgres.kill()
     away = [client.post(USERS, json=[user(2)]), client.get("/health")]
     postgres.start()
     assert [answer.status_code for answer in away] == [503, 503]
     assert away[0].json()["error"] == "database_away"
     assert str(postgres.folder) not in away[0].text
-    assert "a-secret-password" not in caplog.text
+    assert str(urlsplit(postgres.url).password) not in caplog.text
     assert client.post(USERS, json=[user(2)]).status_code == 200
     assert [one["id"] for one in client.get(USERS).json()["users"]] == ["user-00001", "user-00002"]
 

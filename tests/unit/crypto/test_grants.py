@@ -131,8 +131,8 @@ def test_a_terminal_that_stays_follows_a_rotation_by_grant_and_keyring_alone() -
     with new.opened(PASSWORD) as secret:
         (record,) = grants_for(secret, new.current, [certificate("door-1", ONE.public)], DAY)
     arrived = KeyringFile.of(json.loads(json.dumps(keyring_record(new).open)))
-    ours.learn(*open_grant(json.loads(json.dumps(record.open)), ONE, "acme", "door-1"))
-    assert ours.follow(arrived)
+    assert ours.take(*open_grant(json.loads(json.dumps(record.open)), ONE, "acme", "door-1"))
+    ours.current = arrived.current
     with new.opened(PASSWORD) as secret:
         assert ours == unlock(new, secret)
 

@@ -19,7 +19,7 @@ from tests.unit.relay.test_books import rows
 
 def settled(core: Core, sender: Sender, *changes: Change) -> list[tuple[str, int]]:
     receipt = core.people(sender.changes(*changes))
-    assert [(one.id, one.edit) for one in receipt.people] == [(change.id, change.edit) for change in changes]
+    assert {(one.id, one.edit) for one in receipt.people} == {(change.id, change.edit) for change in changes}
     return [(one.state, one.version) for one in receipt.people]
 
 

@@ -1,0 +1,200 @@
+"""The verbs relay …: the cloud side."""
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from blinkd.cli import relay_tokens
+from blinkd.cli.output import JsonFlag, console, log_to_stderr, print_json
+from blinkd.crypto.certificates import CertificateChecker
+from blinkd.errors import ConfigError
+from blinkd.relay.connections import OpenConnections
+from blinkd.relay.core import Core
+from blinkd.relay.migrate import migrate, version_of
+from blinkd.relay.opening import open_connections
+from blinkd.relay.verification import Checker, NoAuthority
+from blinkd.settings import RelaySettings, Settings
+
+app = typer.Typer(no_args_is_help=True, help="The cloud side, which can read nothing of what it keeps: run, migrate, check, status, token.")
+app.add_typer(relay_tokens.app, name="token", help="Who may use the HTTP API: add, list, revoke.")
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[OpenConnections]:
+    with contextlib.closing(open_connections()) as connections:
+        yield connections
+
+
+@app.command("run")
+def run(
+    context: typer.Context,
+    http: Annotated[bool, typer.Option("--http/--no-http", help="Serve the HTTP API beside the broker's work.")] = True,
+) -> None:
+    """Take in what the terminals send, until SIGTERM. Any number of relays work on one database.
+
+    The database is named by DATABASE_URL; without it, it is the file cloud_blink.db in the working directory. Its tables are made or brought up
+    to date first.
+    """
+    settings: Settings = context.obj
+    log_to_stderr(settings.log.level)
+    stop = threading.Event()
+
+    def stop_on(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_on)
+    with _database() as connections:
+        migrate(connections)
+        checker = _checker(settings.relay)
+        with _served(settings, connections, checker, wanted=http):
+            if settings.relay.broker:
+                _consume(settings.relay, connections, checker, stop)
+            elif not http:
+                raise ConfigError("relay.broker names no broker and the HTTP API is off, so there is nothing to do; set relay.broker")
+            else:
+                stop.wait()
+
+
+@app.command("migrate")
+def migrate_(as_json: bool = JsonFlag) -> None:
+    """Make the tables, or bring them up to date."""
+    with _database() as connections:
+        before, after = migrate(connections)
+        if as_json:
+            print_json({"database": connections.name, "before": before, "after": after})
+        else:
+            typer.echo(f"{connections.name}: schema {after}" + ("" if before == after else f" (was {before})"))
+
+
+@app.command("check")
+def check(context: typer.Context, as_json: bool = JsonFlag) -> None:
+    """Which database is reached, without credentials, and in which state it is; makes the tables. Also what else a relay needs to start."""
+    settings: Settings = context.obj
+    with _database() as connections:
+        before = version_of(connections)
+        _, after = migrate(connections)
+        problems = _problems(settings.relay)
+        answer = {"ok": not problems, "database": connections.name, "schema": after, "was": before, "problems": problems}
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{answer['database']}: reached; schema {after}" + ("" if before == after else f", made now (was {before})"))
+        for problem in problems:
+            typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def status(as_json: bool = JsonFlag) -> None:
+    """Every terminal as the relay sees it: whether it is online, how far its chain is stored, and what is wrong with it."""
+    with _database() as connections:
+        migrate(connections)
+        with connections.transaction(reading=True) as cursor:
+            cursor.execute(
+                "SELECT t.org, t.terminal, t.online, t.seen_on, t.status, b.book, b.head_seq, b.stored_seq, b.state, b.detail FROM terminals t "
+                "LEFT JOIN books b ON b.org = t.org AND b.terminal = t.terminal ORDER BY t.org, t.terminal, b.id"
+            )
+            rows = cursor.fetchall()
+    found = [_terminal(row) for row in rows]
+    if as_json:
+        print_json(found)
+        return
+    table = Table("terminal", "online", "seen on", "stored up to", "chain", Column("detail", overflow="fold"), box=None)
+    for one in found:
+        chain = one["chain"] or "-"
+        upto = "-" if one["upto"] is None else str(one["upto"])
+        table.add_row(f"{one['org']}/{one['terminal']}", "yes" if one["online"] else "no", one["seen_on"], upto, chain, one["detail"] or "")
+    console().print(table if found else "no terminal has sent anything yet", markup=False)
+
+
+def _terminal(row: Any) -> dict[str, Any]:  # noqa: ANN401  a row of the database
+    org, terminal, online, seen_on, text, book, head, stored, state, detail = row
+    said = json.loads(text)
+    return {
+        "org": org,
+        "terminal": terminal,
+        "online": bool(online),
+        "seen_on": seen_on,
+        "version": said.get("version"),
+        "health": said.get("health"),
+        "book": book,
+        "upto": None if head is None else int(head),
+        "stored": None if stored is None else int(stored),
+        "chain": state,
+        "detail": detail,
+    }
+
+
+@contextlib.contextmanager
+def _served(settings: Settings, connections: OpenConnections, checker: Checker, *, wanted: bool) -> Iterator[None]:
+    """The HTTP API, in a thread of its own."""
+    if not wanted:
+        yield
+        return
+    from blinkd.relay.api.app import create_app  # noqa: PLC0415  half a second that --no-http does without
+    from blinkd.relay.api.server import ApiServer, Listen  # noqa: PLC0415
+
+    core = Core(connections, checker)
+    server = ApiServer(create_app(connections, core, settings), Listen.of(settings.relay))
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stop: threading.Event) -> None:
+    from blinkd.relay.service import SESSION_S, Service, relay_link  # noqa: PLC0415
+    from blinkd.sync.link import Broker  # noqa: PLC0415
+
+    core = Core(connections, checker)
+    core.heed_revocations()
+    broker = Broker(
+        settings.broker,
+        settings.port,
+        settings.ca_file,
+        settings.certificate_file,
+        settings.key_file,
+        version=settings.mqtt_version,
+        session_s=SESSION_S,
+    )
+    service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stop.is_set)
+    service.run(relay_link(service, broker, settings.name, core.group() if settings.share else None))
+
+
+def _checker(settings: RelaySettings) -> Checker:
+    if not settings.broker and not settings.ca_file.exists():
+        return NoAuthority()
+    crl = None if settings.crl_file is None else _read(settings.crl_file)
+    return CertificateChecker(_read(settings.ca_file), crl)
+
+
+def _problems(settings: RelaySettings) -> list[str]:
+    """What would keep a relay from starting."""
+    found = []
+    paths = [settings.ca_file, *([] if settings.crl_file is None else [settings.crl_file])]
+    if settings.broker:
+        paths += [settings.certificate_file, settings.key_file]
+    else:
+        found.append("relay.broker names no broker: only the HTTP API would be served")
+    found += [f"{path}: not there; `blinkd fleet issue-relay` makes it" for path in paths if not path.is_file()]
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}; `blinkd fleet init` and `blinkd fleet issue-relay` make what a relay needs"
+        ) from None

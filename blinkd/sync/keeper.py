@@ -1,0 +1,101 @@
+"""The keys' own records: what the administrator has signed reaches every terminal, and this one's new keys reach its keyring."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from blinkd.crypto.box import Box
+from blinkd.crypto.encoding import unb64
+from blinkd.crypto.keyring import Keyring, KeyringFile
+from blinkd.crypto.signing import Verifier
+from blinkd.crypto.unlocked import PORTABLE_FILE, keep, load_file
+from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyringRefused
+from blinkd.sync.messages import ADMIN_TYPES, Change, admin_signed
+
+EPOCH, KEYRING, REVOCATION, TERMINAL = "epoch", "keyring", "revocation", "terminal"  # types of records
+
+log = logging.getLogger(__name__)
+
+
+class Checker(Protocol):
+    """Whose certificates count."""
+
+    def check(self, der: bytes, org: str, terminal: str) -> object:
+        """Raises CertificateRefused."""
+
+    def revoke(self, serial: int) -> None:
+        """One more counts no longer."""
+
+
+class Keeper:
+    """Of one terminal's keyring, in memory and in the state folder."""
+
+    def __init__(self, state_dir: Path, keyring: Keyring, box: Box, checker: Checker, terminal: str) -> None:
+        self._state_dir = state_dir
+        self._keyring = keyring
+        self._box = box
+        self._checker = checker
+        self._terminal = terminal
+        self._administrator = Verifier(keyring.admin)
+
+    def heed(self, change: Change) -> None:
+        """Take over what an open record says; a second time it changes nothing. Raises EnvelopeRejected, KeyMissing, StoreError."""
+        org, said = self._keyring.organisation, change.open
+        if said is None:
+            return
+        if change.type in ADMIN_TYPES and (change.admin is None or not self._administrator.holds(admin_signed(org, change), change.admin)):
+            raise EnvelopeRejected("admin", f"{change.id}: not signed by the organisation's administrator")
+        try:
+            if change.type == EPOCH:
+                self._granted(change.id, said)
+            elif change.type == KEYRING:
+                self._renewed(KeyringFile.of(said))
+            elif change.type == REVOCATION:
+                self._checker.revoke(int(str(said["serial"]), 16))
+            elif change.type == TERMINAL:
+                self._checker.check(unb64(said["certificate"]), org, change.id.partition(".")[2])
+        except (KeyError, ValueError, KeyringRefused, CertificateRefused) as error:
+            raise EnvelopeRejected("bad_content", f"{change.id}: {error}") from None
+
+    def forget_unused(self, needed: Mapping[str, bool]) -> list[str]:
+        """Give up old epochs that seal nothing any more; returns which. needed: by epoch. Raises KeyMissing, StoreError."""
+        unused = [epoch for epoch in self._keyring.roots if epoch != self._keyring.current and not needed.get(epoch, True)]
+        for epoch in unused:
+            self._keyring.forget(epoch)
+        if unused:
+            keep(self._state_dir, None, self._keyring)
+            log.info("keys of epochs %s are needed no longer and gone", ", ".join(unused))
+        return unused
+
+    def old_epochs(self) -> list[str]:
+        """All but the current one."""
+        return [epoch for epoch in self._keyring.roots if epoch != self._keyring.current]
+
+    def _granted(self, record: str, said: Mapping[str, Any]) -> None:
+        kid, terminal = str(said["kid"]), str(said["terminal"])
+        if record != f"{EPOCH}.{kid}.{terminal}":
+            raise EnvelopeRejected("bad_content", f"{record}: holds another grant")
+        if terminal != self._terminal or kid in self._keyring.roots:
+            return
+        self._keyring.take(kid, self._box.open(said["grant"], self._keyring.organisation, kid, terminal))
+        self._advance(None)
+        log.info("keys of epoch %s have come", kid)
+
+    def _renewed(self, file: KeyringFile) -> None:
+        if file.organisation != self._keyring.organisation or file.admin != self._keyring.admin:
+            raise EnvelopeRejected("bad_content", "the keyring is another organisation's")
+        here = self._file()
+        if here is None or file.revision > here.revision:
+            self._advance(file)
+
+    def _advance(self, file: KeyringFile | None) -> None:
+        """The newest epoch that this terminal has keys of is the one it seals by."""
+        newest = file or self._file()
+        if newest is not None and newest.current in self._keyring.roots:
+            self._keyring.current = newest.current
+        keep(self._state_dir, file, self._keyring)
+
+    def _file(self) -> KeyringFile | None:
+        path = self._state_dir / PORTABLE_FILE
+        return load_file(path) if path.exists() else None
