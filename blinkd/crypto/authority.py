@@ -1,30 +1,25 @@
 """The organisation's own certificate authority: a folder with its key, on a machine of the administrator's."""
 
-import contextlib
-import fcntl
 import ipaddress
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from blinkd.crypto.certificates import BOX, SIGNING
-from blinkd.crypto.keyfile import write_whole
+from blinkd.crypto.certificates import BOX, SIGNING, UNREADABLE
+from blinkd.crypto.keyfile import alone, write_whole
 from blinkd.crypto.names import LONGEST_COMMON_NAME, is_name
-from blinkd.crypto.passwords import password_bytes
 from blinkd.crypto.request import Request, key_pem, make_request, new_tls_key, subject
-from blinkd.errors import CertificateRefused, StoreError, WrongPassword
+from blinkd.crypto.wrapping import unwrap, wrap
+from blinkd.errors import CertificateRefused, KeyringRefused, WrongPassword
 
 __all__ = ["Authority", "Issued", "Request", "make_request", "new_tls_key"]
 
@@ -33,6 +28,8 @@ CA_DAYS, TERMINAL_DAYS, SERVICE_DAYS = 20 * 365, 2 * 365, 2 * 365
 MOST_DAYS = CA_DAYS  # nothing outlives the authority
 CRL_DAYS = CA_DAYS  # the list is renewed when it changes; a broker must not shut everybody out because nobody was revoked for a year
 EARLIER = timedelta(days=1)  # before now, from which a certificate is valid: clocks differ
+KEY_CONTEXT = b"blinkd authority key 1\n"
+PEM = b"-----BEGIN "  # a key without a password begins so
 TERMINAL, RELAY, BROKER = "terminal", "relay", "broker"
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")  # no wildcard, no slash
 
@@ -71,10 +68,6 @@ class Authority:
                 f"{org[:80]!r} cannot be an organisation's name: letters, digits, dots, hyphens and underscores, 63 at most, "
                 "a letter or digit first"
             )
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be made: {error.strerror}; name another folder") from None
         key = ec.generate_private_key(ec.SECP256R1())
         name = subject("blinkd authority", org)
         now = datetime.now(UTC)
@@ -86,7 +79,7 @@ class Authority:
             .sign(key, SHA256())
         )
         made = cls(folder, certificate, key)
-        with made._alone():
+        with alone(folder):
             if (folder / KEY_FILE).exists():
                 raise CertificateRefused(
                     f"{folder}: an authority is there already; it is never overwritten, for its certificates would count no longer"
@@ -94,31 +87,37 @@ class Authority:
             write_whole(folder / CA_FILE, made.ca_pem)
             write_whole(folder / ISSUED_FILE, b"[]\n")
             write_whole(folder / CRL_FILE, made._sign_crl([]))
-            write_whole(folder / KEY_FILE, key_pem(key, password))  # last: without it there is no authority
+            plain = key_pem(key)
+            # last: without it there is no authority. Not PKCS #8's own encryption, which the library makes with 2,048 rounds
+            write_whole(folder / KEY_FILE, plain if password is None else wrap(plain, password, KEY_CONTEXT))
         return made
 
     @classmethod
     def load(cls, folder: Path, password: str | None = None) -> "Authority":
         """Open it. Raises CertificateRefused, WrongPassword."""
-        secret = None if password is None else password_bytes(password)
+        path = folder / KEY_FILE
         try:
-            certificate = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
-            pem = (folder / KEY_FILE).read_bytes()
-        except FileNotFoundError as error:
-            raise CertificateRefused(f"{error.filename}: not there; `blinkd fleet init` begins an authority") from None
-        except OSError as error:
-            raise CertificateRefused(f"{error.filename}: cannot be read: {error.strerror}; check its owner and mode") from None
-        except ValueError:
+            certificate = x509.load_pem_x509_certificate(_read(folder, CA_FILE))
+        except UNREADABLE:
             raise CertificateRefused(f"{folder / CA_FILE}: torn; put it back from the backup") from None
+        content = _read(folder, KEY_FILE)
+        if not content.startswith(PEM):
+            if password is None:
+                raise WrongPassword(f"{path}: is encrypted; give its password")
+            try:
+                content = unwrap(content, password, KEY_CONTEXT)
+            except WrongPassword as error:
+                raise WrongPassword(f"{path}: {error}") from None
+            except KeyringRefused as error:
+                raise CertificateRefused(f"{path}: {error}") from None
+        elif password is not None:
+            raise WrongPassword(f"{path}: is not encrypted; give no password")
         try:
-            key = serialization.load_pem_private_key(pem, secret)
-        except TypeError:
-            words = "is encrypted; give its password" if password is None else "is not encrypted; give no password"
-            raise WrongPassword(f"{folder / KEY_FILE}: {words}") from None
-        except (ValueError, UnsupportedAlgorithm):
-            raise WrongPassword(f"{folder / KEY_FILE}: the password is not the right one, or the file was changed") from None
+            key = serialization.load_pem_private_key(content, None)
+        except UNREADABLE:
+            raise CertificateRefused(f"{path}: torn; put it back from the backup") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise CertificateRefused(f"{folder / KEY_FILE}: is not the key of {CA_FILE}; put both back from the same backup")
+            raise CertificateRefused(f"{path}: is not the key of {CA_FILE}; put both back from the same backup")
         return cls(folder, certificate, key)
 
     @property
@@ -169,7 +168,7 @@ class Authority:
         Raises CertificateRefused when none of that name counts.
         """
         today = datetime.now(UTC).date().isoformat()
-        with self._alone():
+        with alone(self._folder):
             issued = self.issued()
             terminals = {one.serial for one in issued if one.kind == TERMINAL and one.name == f"{self.org}/{name}" and one.revoked is None}
             services = {one.serial for one in issued if one.kind != TERMINAL and one.name == name and one.revoked is None}
@@ -182,7 +181,7 @@ class Authority:
 
     def crl(self) -> bytes:
         """The list of revoked certificates, PEM, newly signed; written beside the authority too."""
-        with self._alone():
+        with alone(self._folder):
             return self._renewed(self.issued())
 
     def issued(self) -> list[Issued]:
@@ -211,7 +210,7 @@ class Authority:
             .sign(self._key, SHA256())
         )
         given = replace(asked, serial=f"{certificate.serial_number:x}", not_after=certificate.not_valid_after_utc.date().isoformat())
-        with self._alone():
+        with alone(self._folder):
             issued = self.issued()
             if any(
                 one.name == given.name and one.signing != given.signing and one.counts(now.date()) for one in issued if one.kind == TERMINAL
@@ -244,32 +243,30 @@ class Authority:
             )
         return builder.sign(self._key, SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While another process works on the folder, wait: two that add to the list at once would lose one certificate, past revoking."""
-        try:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be opened: {error.strerror}; check its owner and mode") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
 
 def read_issued(folder: Path) -> list[Issued]:
     """All that an authority gave out, oldest first; needs no password. Raises CertificateRefused when the list is torn."""
-    path = folder / ISSUED_FILE
     try:
-        found = [Issued(**one) for one in json.loads(path.read_bytes())]
+        found = [Issued(**one) for one in json.loads(_read(folder, ISSUED_FILE))]
         for one in found:
             int(one.serial, 16)
-    except FileNotFoundError:
-        raise CertificateRefused(f"{path}: not there; `blinkd fleet init` begins an authority") from None
-    except (OSError, TypeError, ValueError):
-        raise CertificateRefused(f"{path}: torn or not readable; put it back from the backup") from None
+    except (TypeError, ValueError, RecursionError):
+        raise CertificateRefused(f"{folder / ISSUED_FILE}: torn; put it back from the backup") from None
     return found
+
+
+def has_password(folder: Path) -> bool:
+    """Whether the authority's key is encrypted. Raises CertificateRefused when there is none."""
+    return not _read(folder, KEY_FILE).startswith(PEM)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise CertificateRefused(f"{folder / name}: not there; `blinkd fleet init` begins an authority") from None
+    except OSError as error:
+        raise CertificateRefused(f"{folder / name}: cannot be read: {error.strerror}; check its owner and mode") from None
 
 
 def _builder(name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, end: datetime) -> x509.CertificateBuilder:

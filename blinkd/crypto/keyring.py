@@ -24,22 +24,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
+from blinkd.crypto import wrapping
 from blinkd.crypto.chain import canonical
 from blinkd.crypto.encoding import b64, prefixed, unb64
 from blinkd.crypto.envelope import IV_BYTES, TAG_BYTES
 from blinkd.crypto.names import is_name
-from blinkd.crypto.passwords import password_bytes
 from blinkd.crypto.signing import Signer
+from blinkd.crypto.wrapping import KEY_BYTES, SALT_BYTES, kdf_json, kdf_of, wrapping_key
 from blinkd.errors import KeyMissing, KeyringRefused, WrongPassword
 
 VERSION = 1
-KEY_BYTES, SALT_BYTES = 32, 16
 EPOCH_BYTES = 4  # of an epoch's name, which is random
-ITERATIONS = 600_000  # of PBKDF2-HMAC-SHA256, what OWASP asked for in 2023
-MOST_ITERATIONS = 10_000_000  # a file that asks for more only wants to keep this process busy
-KDF = "PBKDF2-HMAC-SHA256"
 CONTEXT, WORKING = b"blinkd keyring 1\n", b"blinkd 2\n"
 KID = re.compile(r"[0-9a-f]{8}")
 MOST_BYTES = 1 << 20  # of a keyring file: thousands of epochs
@@ -100,7 +96,7 @@ class KeyringFile:
         secret = Secrets({kid: bytearray(secrets.token_bytes(KEY_BYTES))}, bytearray(secrets.token_bytes(KEY_BYTES)), admin)
         public = Ed25519PrivateKey.from_private_bytes(bytes(admin)).public_key().public_bytes_raw()
         try:
-            return cls(organisation, ITERATIONS, b"", b"", b"", public, kid, (Epoch(kid, today),), 1)._wrapped(secret, password)
+            return cls(organisation, wrapping.ITERATIONS, b"", b"", b"", public, kid, (Epoch(kid, today),), 1)._wrapped(secret, password)
         finally:
             secret.wipe()
 
@@ -121,11 +117,11 @@ class KeyringFile:
                 raise TypeError("not an object")
             if value["v"] != VERSION:
                 raise ValueError(f"of another version than {VERSION}, which this blinkd reads")
-            kdf, wrapped = value["kdf"], value["wrapped"]
+            wrapped, (salt, iterations) = value["wrapped"], kdf_of(value["kdf"])
             found = cls(
                 value["organisation"],
-                kdf["iterations"],
-                unb64(kdf["salt"], SALT_BYTES),
+                iterations,
+                salt,
                 unb64(wrapped["iv"], IV_BYTES),
                 unb64(wrapped["ciphertext"]) + unb64(wrapped["tag"], TAG_BYTES),
                 unb64(value["admin"], KEY_BYTES),
@@ -137,7 +133,7 @@ class KeyringFile:
             # what is read must be what would be written: no further members, no 1.0 or true for 1, no other way to write a date
             if canonical(found.to_json()) != canonical(value):
                 raise ValueError("not in the form that blinkd writes")
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise KeyringRefused(f"the keyring cannot be used: {error}; bring the file again") from None
         return found
 
@@ -150,7 +146,9 @@ class KeyringFile:
     def opened(self, password: str) -> Iterator[Secrets]:
         """What is wrapped, wiped afterwards. Raises WrongPassword."""
         try:
-            plain = AESGCM(self._wrapping_key(password)).decrypt(self.iv, self.sealed, CONTEXT + canonical(self._bound()))
+            plain = AESGCM(wrapping_key(password, self.salt, self.iterations)).decrypt(
+                self.iv, self.sealed, CONTEXT + canonical(self._bound())
+            )
         except InvalidTag:
             raise WrongPassword("the organisation password is not the right one, or the keyring file was changed") from None
         secret = self._unpacked(plain)
@@ -188,11 +186,8 @@ class KeyringFile:
     def _wrapped(self, secret: Secrets, password: str) -> "KeyringFile":
         found = replace(self, salt=secrets.token_bytes(SALT_BYTES), iv=secrets.token_bytes(IV_BYTES))
         value = {"roots": {kid: b64(root) for kid, root in secret.roots.items()}, "index": b64(secret.index), "admin": b64(secret.admin)}
-        cipher = AESGCM(found._wrapping_key(password))
+        cipher = AESGCM(wrapping_key(password, found.salt, found.iterations))
         return replace(found, sealed=cipher.encrypt(found.iv, canonical(value), CONTEXT + canonical(found._bound())))
-
-    def _wrapping_key(self, password: str) -> bytes:
-        return PBKDF2HMAC(SHA256(), KEY_BYTES, self.salt, self.iterations).derive(password_bytes(password))
 
     def _unpacked(self, plain: bytes) -> Secrets:
         """What the right password has opened. Only a program that is none of ours can have put anything else in."""
@@ -212,8 +207,6 @@ class KeyringFile:
         """Raise ValueError for members of the wrong kind."""
         if not is_name(self.organisation):
             raise ValueError("its organisation has no name")
-        if type(self.iterations) is not int or not ITERATIONS <= self.iterations <= MOST_ITERATIONS:
-            raise ValueError(f"its key is derived in fewer than {ITERATIONS} rounds, or more than {MOST_ITERATIONS}")
         if type(self.revision) is not int or self.revision < 1:
             raise ValueError("its revision is no number")
         kids = [epoch.kid for epoch in self.epochs]
@@ -227,7 +220,7 @@ class KeyringFile:
         return {
             "v": VERSION,
             "organisation": self.organisation,
-            "kdf": {"name": KDF, "iterations": self.iterations, "salt": b64(self.salt)},
+            "kdf": kdf_json(self.salt, self.iterations),
             "admin": b64(self.admin),
             "current": self.current,
             "epochs": [{"kid": epoch.kid, "created": epoch.created.isoformat()} for epoch in self.epochs],

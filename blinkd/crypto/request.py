@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,9 +18,8 @@ from cryptography.x509.oid import NameOID
 
 from blinkd.crypto.certificates import UNREADABLE
 from blinkd.crypto.encoding import b64, prefixed, unb64
-from blinkd.crypto.keyfile import write_whole
+from blinkd.crypto.keyfile import write_new
 from blinkd.crypto.names import common_name
-from blinkd.crypto.passwords import password_bytes
 from blinkd.crypto.signing import Signer
 from blinkd.errors import CertificateRefused, KeyMissing
 
@@ -107,19 +106,24 @@ class Request:
 def make_request(terminal: str, org: str, key_pem: bytes, signing: bytes, box: bytes) -> Request:
     """A terminal's request. key_pem: its TLS key, as `new_tls_key` makes it. Raises CertificateRefused, KeyMissing for a torn key."""
     try:
-        key = serialization.load_pem_private_key(key_pem, None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyMissing(
-            f"{TLS_KEY_FILE}: is torn, or not a key that `blinkd fleet request` made; remove it, and ask for a new certificate"
-        )
-    try:
         name = common_name(org, terminal)
     except ValueError as error:
         raise CertificateRefused(str(error)) from None
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject(name, org)).sign(key, SHA256())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject(name, org)).sign(read_tls_key(key_pem), SHA256())
     return Request(terminal, csr.public_bytes(serialization.Encoding.PEM), signing, box)
+
+
+def read_tls_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """A key that `new_tls_key` made. Raises KeyMissing when it is torn."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except UNREADABLE:
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyMissing(
+            f"{TLS_KEY_FILE}: is torn, or not a key that `blinkd fleet request` made; move it away and ask for a new certificate"
+        )
+    return key
 
 
 def new_tls_key() -> bytes:
@@ -133,19 +137,15 @@ def own_tls_key(state_dir: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        pem = new_tls_key()
-        write_whole(path, pem)
-        return pem
+        write_new(path, new_tls_key())
+        return path.read_bytes()  # another process may have been faster
     except OSError as error:
         raise KeyMissing(f"{path}: cannot be read: {error.strerror}; check its owner and mode") from None
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey, password: str | None = None) -> bytes:
-    """PKCS #8 in PEM, encrypted where a password is given."""
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password is not None:
-        encryption = serialization.BestAvailableEncryption(password_bytes(password))
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS #8 in PEM, unencrypted."""
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def subject(common: str, org: str) -> x509.Name:

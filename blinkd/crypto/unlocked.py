@@ -12,7 +12,8 @@ from blinkd.crypto.chain import canonical
 from blinkd.crypto.encoding import b64, unb64
 from blinkd.crypto.envelope import IV_BYTES
 from blinkd.crypto.keyfile import KeyName, load_key, write_whole
-from blinkd.crypto.keyring import KEY_BYTES, MOST_BYTES, Keyring, KeyringFile, Secrets
+from blinkd.crypto.keyring import MOST_BYTES, Keyring, KeyringFile, Secrets
+from blinkd.crypto.wrapping import KEY_BYTES
 from blinkd.errors import KeyMissing, KeyringRefused
 
 KEYRING_KEY = KeyName(

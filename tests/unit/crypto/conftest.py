@@ -2,12 +2,12 @@
 
 import pytest
 
-from blinkd.crypto import keyring
+from blinkd.crypto import wrapping
 
 QUICK = 1000
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring, "ITERATIONS", QUICK)
-    monkeypatch.setattr(keyring, "MOST_ITERATIONS", 9 * QUICK)
+    monkeypatch.setattr(wrapping, "ITERATIONS", QUICK)
+    monkeypatch.setattr(wrapping, "MOST_ITERATIONS", 9 * QUICK)
