@@ -103,3 +103,7 @@ class RequestRefused(BlinkdError):
 
 class UnknownToken(BlinkdError):
     """No token of the HTTP API has the given id."""
+
+
+class PasswordRefused(BlinkdError):
+    """A new password would be guessed, or a password is no text."""

@@ -2,88 +2,58 @@
 
 import ipaddress
 import json
+import re
 import secrets
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from blinkd.crypto.certificates import BOX, SIGNING
-from blinkd.crypto.encoding import b64, prefixed, unb64
-from blinkd.crypto.keyfile import write_whole
-from blinkd.crypto.signing import Signer
-from blinkd.errors import CertificateRefused, StoreError, WrongPassword
+from blinkd.crypto.certificates import BOX, SIGNING, UNREADABLE
+from blinkd.crypto.keyfile import alone, write_whole
+from blinkd.crypto.names import LONGEST_COMMON_NAME, is_name
+from blinkd.crypto.request import Request, key_pem, make_request, new_tls_key, subject
+from blinkd.crypto.wrapping import unwrap, wrap
+from blinkd.errors import CertificateRefused, KeyringRefused, WrongPassword
+
+__all__ = ["Authority", "Issued", "Request", "make_request", "new_tls_key"]
 
 CA_FILE, KEY_FILE, CRL_FILE, ISSUED_FILE = "ca.pem", "ca.key", "crl.pem", "issued.json"
 CA_DAYS, TERMINAL_DAYS, SERVICE_DAYS = 20 * 365, 2 * 365, 2 * 365
-CRL_DAYS = 20 * 365  # the list is renewed when it changes; a broker must not shut everybody out because nobody was revoked for a year
+MOST_DAYS = CA_DAYS  # nothing outlives the authority
+CRL_DAYS = CA_DAYS  # the list is renewed when it changes; a broker must not shut everybody out because nobody was revoked for a year
 EARLIER = timedelta(days=1)  # before now, from which a certificate is valid: clocks differ
-REQUEST = b"blinkd request 1\n"
+KEY_CONTEXT = b"blinkd authority key 1\n"
+PEM = b"-----BEGIN "  # a key without a password begins so
+TERMINAL, RELAY, BROKER = "terminal", "relay", "broker"
+HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*")  # no wildcard, no slash
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate that was given out. kind: terminal, relay or broker; days as ISO dates; revoked: None while it counts."""
+    """A certificate that was given out. kind: terminal, relay or broker; serial: hexadecimal; not_after, revoked: ISO dates, revoked None
+    while it counts; signing: a terminal's public key in hexadecimal.
+    """  # fmt: skip
 
     kind: str
     name: str
     serial: str
     not_after: str
     revoked: str | None = None
+    signing: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a terminal asks a certificate for. csr: PKCS #10, PEM; signing, box: public keys, 32 bytes each."""
-
-    terminal: str
-    csr: bytes
-    signing: bytes
-    box: bytes
-
-    def to_json(self, signer: Signer) -> dict[str, Any]:
-        """Signed by the terminal's signing key, so that nobody can ask in its name with it."""
-        members = {"terminal": self.terminal, "csr": self.csr.decode(), "signing": b64(self.signing), "box": b64(self.box)}
-        return members | {"signature": b64(signer.sign(self._signed()))}
-
-    @classmethod
-    def of(cls, value: Any) -> "Request":  # noqa: ANN401  JSON
-        """Read one. Raises CertificateRefused."""
-        try:
-            found = cls(str(value["terminal"]), str(value["csr"]).encode(), unb64(value["signing"], 32), unb64(value["box"], 32))
-            Ed25519PublicKey.from_public_bytes(found.signing).verify(unb64(value["signature"], 64), found._signed())
-        except (KeyError, TypeError, ValueError, InvalidSignature):
-            raise CertificateRefused("the request is torn or not signed by its terminal; run `blinkd fleet request` there again") from None
-        return found
-
-    def _signed(self) -> bytes:
-        return REQUEST + prefixed(self.terminal, self.csr.decode()) + self.signing + self.box
-
-
-def make_request(terminal: str, org: str, key_pem: bytes, signing: bytes, box: bytes) -> Request:
-    """A terminal's request. key_pem: its TLS key, as `new_tls_key` makes it."""
-    key = serialization.load_pem_private_key(key_pem, None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CertificateRefused("the TLS key is not an EC key")
-    csr = x509.CertificateSigningRequestBuilder().subject_name(_name(f"{org}/{terminal}", org)).sign(key, SHA256())
-    return Request(terminal, csr.public_bytes(serialization.Encoding.PEM), signing, box)
-
-
-def new_tls_key() -> bytes:
-    """An EC key (P-256) in PEM, unencrypted."""
-    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+    def counts(self, today: date) -> bool:
+        """Whether it is neither revoked nor past its date."""
+        return self.revoked is None and self.not_after >= today.isoformat()
 
 
 class Authority:
-    """Signs certificates. Every call that signs writes down what it has signed first, so that it can be revoked."""
+    """Signs certificates. Each is written down before it is handed out, so that it can be revoked."""
 
     def __init__(self, folder: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self._folder = folder
@@ -92,56 +62,68 @@ class Authority:
 
     @classmethod
     def create(cls, folder: Path, org: str, password: str | None = None) -> "Authority":
-        """Begin an authority in an empty folder; password: encrypts its key. Raises CertificateRefused, StoreError."""
-        if (folder / KEY_FILE).exists():
+        """Begin an authority in a folder that has none; password: encrypts its key. Raises CertificateRefused, StoreError, PasswordRefused."""
+        if not is_name(org):
             raise CertificateRefused(
-                f"{folder}: an authority is there already; it is never overwritten, for its certificates would count no longer"
+                f"{org[:80]!r} cannot be an organisation's name: letters, digits, dots, hyphens and underscores, 63 at most, "
+                "a letter or digit first"
             )
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(f"{org} blinkd authority", org)
+        name = subject("blinkd authority", org)
         now = datetime.now(UTC)
         certificate = (
-            _builder(name, name, key.public_key(), now, CA_DAYS)
+            _builder(name, name, key.public_key(), now, now + timedelta(days=CA_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, SHA256())
         )
         made = cls(folder, certificate, key)
-        write_whole(folder / CA_FILE, made.ca_pem)
-        write_whole(folder / ISSUED_FILE, b"[]\n")
-        write_whole(folder / CRL_FILE, made._sign_crl([]))
-        write_whole(folder / KEY_FILE, _key_pem(key, password))  # last: without it there is no authority
+        with alone(folder):
+            if (folder / KEY_FILE).exists():
+                raise CertificateRefused(
+                    f"{folder}: an authority is there already; it is never overwritten, for its certificates would count no longer"
+                )
+            write_whole(folder / CA_FILE, made.ca_pem)
+            write_whole(folder / ISSUED_FILE, b"[]\n")
+            write_whole(folder / CRL_FILE, made._sign_crl([]))
+            plain = key_pem(key)
+            # last: without it there is no authority. Not PKCS #8's own encryption, which the library makes with 2,048 rounds
+            write_whole(folder / KEY_FILE, plain if password is None else wrap(plain, password, KEY_CONTEXT))
         return made
 
     @classmethod
     def load(cls, folder: Path, password: str | None = None) -> "Authority":
         """Open it. Raises CertificateRefused, WrongPassword."""
+        path = folder / KEY_FILE
         try:
-            certificate = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
-            key = serialization.load_pem_private_key((folder / KEY_FILE).read_bytes(), None if password is None else password.encode())
-        except FileNotFoundError as error:
-            raise CertificateRefused(f"{error.filename}: not there; `blinkd fleet init` begins an authority") from None
-        except OSError as error:
-            raise CertificateRefused(f"{error.filename}: cannot be read: {error.strerror}") from None
-        except TypeError:
-            raise WrongPassword(
-                f"{folder / KEY_FILE}: is encrypted; give its password" if password is None else "the key has no password"
-            ) from None
-        except ValueError:
-            raise WrongPassword(f"{folder / KEY_FILE}: the password is not the right one, or the file was changed") from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise CertificateRefused(f"{folder / KEY_FILE}: not an EC key")
+            certificate = x509.load_pem_x509_certificate(_read(folder, CA_FILE))
+        except UNREADABLE:
+            raise CertificateRefused(f"{folder / CA_FILE}: torn; put it back from the backup") from None
+        content = _read(folder, KEY_FILE)
+        if not content.startswith(PEM):
+            if password is None:
+                raise WrongPassword(f"{path}: is encrypted; give its password")
+            try:
+                content = unwrap(content, password, KEY_CONTEXT)
+            except WrongPassword as error:
+                raise WrongPassword(f"{path}: {error}") from None
+            except KeyringRefused as error:
+                raise CertificateRefused(f"{path}: {error}") from None
+        elif password is not None:
+            raise WrongPassword(f"{path}: is not encrypted; give no password")
+        try:
+            key = serialization.load_pem_private_key(content, None)
+        except UNREADABLE:
+            raise CertificateRefused(f"{path}: torn; put it back from the backup") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise CertificateRefused(f"{path}: is not the key of {CA_FILE}; put both back from the same backup")
         return cls(folder, certificate, key)
 
     @property
     def ca_pem(self) -> bytes:
         """The authority's own certificate."""
-        return self._certificate.public_bytes(serialization.Encoding.PEM)
+        return _pem(self._certificate)
 
     @property
     def org(self) -> str:
@@ -149,64 +131,76 @@ class Authority:
         return str(self._certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
 
     def issue_terminal(self, request: Request, days: int = TERMINAL_DAYS) -> bytes:
-        """A terminal's certificate, PEM. Raises CertificateRefused when the request does not prove that its TLS key is the terminal's."""
-        try:
-            csr = x509.load_pem_x509_csr(request.csr)
-        except ValueError:
-            raise CertificateRefused("the request's CSR cannot be read; run `blinkd fleet request` again") from None
-        key = csr.public_key()
-        if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
-            raise CertificateRefused("the request's CSR is not signed by its own key; run `blinkd fleet request` again")
-        names = [
+        """A terminal's certificate, PEM. The same terminal may ask again, before its certificate ends.
+
+        Raises CertificateRefused when the request does not prove that its TLS key is the terminal's, is another organisation's, or when
+        a terminal with another signing key has the name already: two would write the same topics, and each other's records.
+        """
+        key = request.tls_key(self.org)
+        names: list[x509.GeneralName] = [
             x509.UniformResourceIdentifier(f"{SIGNING}{request.signing.hex()}"),
             x509.UniformResourceIdentifier(f"{BOX}{request.box.hex()}"),
         ]
-        return self._issue("terminal", f"{self.org}/{request.terminal}", key, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)
+        name, signing = f"{self.org}/{request.terminal}", request.signing.hex()
+        return self._issue(Issued(TERMINAL, name, "", "", signing=signing), key, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)
 
-    def issue_relay(self, name: str = "relay") -> tuple[bytes, bytes]:
-        """Certificate and key of a relay, PEM."""
+    def issue_relay(self, name: str = "relay", days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
+        """Certificate and key of a relay, PEM. name: what the broker's rules call it, without a slash, which terminals have."""
+        if not is_name(name):
+            raise CertificateRefused(f"{name[:80]!r} cannot be a relay's name: letters, digits, dots, hyphens and underscores, 63 at most")
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._issue("relay", name, key.public_key(), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH, SERVICE_DAYS), _key_pem(
-            key
-        )
+        return self._issue(
+            Issued(RELAY, name, "", ""), key.public_key(), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH, days
+        ), key_pem(key)
 
-    def issue_broker(self, hosts: list[str]) -> tuple[bytes, bytes]:
-        """Certificate and key of a broker that is reached by these names or addresses, PEM."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue_broker(self, hosts: list[str], days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
+        """Certificate and key of a broker that is reached by these names or addresses, PEM. Raises CertificateRefused."""
+        if not hosts:
+            raise CertificateRefused("a broker's certificate needs the name or address by which terminals reach it")
         names = [_host(host) for host in hosts]
-        return self._issue("broker", hosts[0], key.public_key(), names, ExtendedKeyUsageOID.SERVER_AUTH, SERVICE_DAYS), _key_pem(key)
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = next((host for host in hosts if len(host) <= LONGEST_COMMON_NAME), BROKER)  # clients look at the other names only
+        return self._issue(Issued(BROKER, name, "", ""), key.public_key(), names, ExtendedKeyUsageOID.SERVER_AUTH, days), key_pem(key)
 
-    def revoke(self, terminal: str) -> bytes:
-        """Revoke every certificate of a terminal; the new list of revoked ones, PEM. Raises CertificateRefused when it has none."""
-        name, today = f"{self.org}/{terminal}", datetime.now(UTC).date().isoformat()
-        issued = self.issued()
-        if not any(one.name == name and one.revoked is None for one in issued):
-            raise CertificateRefused(f"{name}: has no certificate that counts; `blinkd fleet list` shows who has")
-        changed = [
-            Issued(one.kind, one.name, one.serial, one.not_after, one.revoked or (today if one.name == name else None)) for one in issued
-        ]
-        self._write(changed)
-        return self.crl()
+    def revoke(self, name: str) -> bytes:
+        """Revoke every certificate of a terminal; where no terminal has the name, of a relay or broker; the new list of revoked ones, PEM.
+
+        Raises CertificateRefused when none of that name counts.
+        """
+        today = datetime.now(UTC).date().isoformat()
+        with alone(self._folder):
+            issued = self.issued()
+            terminals = {one.serial for one in issued if one.kind == TERMINAL and one.name == f"{self.org}/{name}" and one.revoked is None}
+            services = {one.serial for one in issued if one.kind != TERMINAL and one.name == name and one.revoked is None}
+            meant = terminals or services
+            if not meant:
+                raise CertificateRefused(f"{name}: has no certificate that counts; `blinkd fleet list` shows who has")
+            changed = [replace(one, revoked=today) if one.serial in meant else one for one in issued]
+            self._write(changed)
+            return self._renewed(changed)
 
     def crl(self) -> bytes:
-        """The list of revoked certificates, PEM; written beside the authority too."""
-        pem = self._sign_crl([one for one in self.issued() if one.revoked is not None])
-        write_whole(self._folder / CRL_FILE, pem)
-        return pem
+        """The list of revoked certificates, PEM, newly signed; written beside the authority too."""
+        with alone(self._folder):
+            return self._renewed(self.issued())
 
     def issued(self) -> list[Issued]:
-        """All that was given out. Raises CertificateRefused when the list is torn."""
-        try:
-            return [Issued(**one) for one in json.loads((self._folder / ISSUED_FILE).read_bytes())]
-        except (OSError, TypeError, ValueError):
-            raise CertificateRefused(f"{self._folder / ISSUED_FILE}: torn or missing; put it back from the backup") from None
+        """All that was given out, oldest first. Raises CertificateRefused when the list is torn."""
+        return read_issued(self._folder)
 
     def _issue(
-        self, kind: str, name: str, key: ec.EllipticCurvePublicKey, names: list[Any], use: x509.ObjectIdentifier, days: int
+        self, asked: Issued, key: ec.EllipticCurvePublicKey, names: list[x509.GeneralName], use: x509.ObjectIdentifier, days: int
     ) -> bytes:
+        if not 1 <= days <= MOST_DAYS:
+            raise CertificateRefused(f"{days} days: a certificate is valid for 1 to {MOST_DAYS}")
         now = datetime.now(UTC)
+        end = min(now + timedelta(days=days), self._certificate.not_valid_after_utc)
+        if end <= now:
+            raise CertificateRefused(
+                f"{self._folder / CA_FILE}: the authority's own certificate is past its date; begin another with `blinkd fleet init`"
+            )
         certificate = (
-            _builder(_name(name, self.org), self._certificate.subject, key, now, days)
+            _builder(subject(asked.name, self.org), self._certificate.subject, key, now, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
@@ -215,17 +209,33 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .sign(self._key, SHA256())
         )
-        given = Issued(kind, name, f"{certificate.serial_number:x}", certificate.not_valid_after_utc.date().isoformat())
-        self._write([*self.issued(), given])
-        return certificate.public_bytes(serialization.Encoding.PEM)
+        given = replace(asked, serial=f"{certificate.serial_number:x}", not_after=certificate.not_valid_after_utc.date().isoformat())
+        with alone(self._folder):
+            issued = self.issued()
+            if any(
+                one.name == given.name and one.signing != given.signing and one.counts(now.date()) for one in issued if one.kind == TERMINAL
+            ):
+                raise CertificateRefused(
+                    f"{given.name}: another terminal has a certificate by this name; give this one another terminal.id, or, where it takes "
+                    "the place of that one, run `blinkd fleet revoke` first"
+                )
+            self._write([*issued, given])
+        return _pem(certificate)
 
     def _write(self, issued: list[Issued]) -> None:
         write_whole(self._folder / ISSUED_FILE, json.dumps([asdict(one) for one in issued], indent=1).encode() + b"\n")
+
+    def _renewed(self, issued: list[Issued]) -> bytes:
+        pem = self._sign_crl([one for one in issued if one.revoked is not None])
+        write_whole(self._folder / CRL_FILE, pem)
+        return pem
 
     def _sign_crl(self, revoked: list[Issued]) -> bytes:
         now = datetime.now(UTC)
         builder = x509.CertificateRevocationListBuilder().issuer_name(self._certificate.subject)
         builder = builder.last_update(now - EARLIER).next_update(now + timedelta(days=CRL_DAYS))
+        builder = builder.add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)  # grows, as RFC 5280 wants it
+        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         for one in revoked:
             day = datetime.fromisoformat(str(one.revoked)).replace(tzinfo=UTC)
             builder = builder.add_revoked_certificate(
@@ -234,14 +244,35 @@ class Authority:
         return builder.sign(self._key, SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int) -> x509.CertificateBuilder:
+def read_issued(folder: Path) -> list[Issued]:
+    """All that an authority gave out, oldest first; needs no password. Raises CertificateRefused when the list is torn."""
+    try:
+        found = [Issued(**one) for one in json.loads(_read(folder, ISSUED_FILE))]
+        for one in found:
+            int(one.serial, 16)
+    except (TypeError, ValueError, RecursionError):
+        raise CertificateRefused(f"{folder / ISSUED_FILE}: torn; put it back from the backup") from None
+    return found
+
+
+def has_password(folder: Path) -> bool:
+    """Whether the authority's key is encrypted. Raises CertificateRefused when there is none."""
+    return not _read(folder, KEY_FILE).startswith(PEM)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise CertificateRefused(f"{folder / name}: not there; `blinkd fleet init` begins an authority") from None
+    except OSError as error:
+        raise CertificateRefused(f"{folder / name}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def _builder(name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, end: datetime) -> x509.CertificateBuilder:
     serial = secrets.randbits(159) | 1  # positive and of 20 bytes at most, as RFC 5280 wants it
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key).serial_number(serial)
-    return builder.not_valid_before(now - EARLIER).not_valid_after(now + timedelta(days=days))
-
-
-def _name(common: str, org: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, org), x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(key).serial_number(serial)
+    return builder.not_valid_before(now - EARLIER).not_valid_after(end)
 
 
 def _usage(*, signs: bool) -> x509.KeyUsage:
@@ -262,11 +293,12 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        if not HOST.fullmatch(host):
+            raise CertificateRefused(
+                f"{host[:80]!r} is no name or address of a broker: write it like 'broker.example.org' or '192.0.2.7'"
+            ) from None
         return x509.DNSName(host)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey, password: str | None = None) -> bytes:
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password is not None:
-        encryption = serialization.BestAvailableEncryption(password.encode())
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from blinkd.crypto.encoding import b64, prefixed, unb64
 from blinkd.crypto.envelope import IV_BYTES
 from blinkd.crypto.keyfile import KeyName, load_key
-from blinkd.errors import EnvelopeRejected
+from blinkd.errors import CertificateRefused, EnvelopeRejected
 
 BOX_KEY = KeyName(
     "blinkd-box-key",
@@ -26,6 +26,7 @@ BOX_KEY = KeyName(
 )
 CONTEXT, GRANT = b"blinkd box 1\n", b"blinkd grant 1\n"
 KEY_BYTES = 32
+MEMBERS = frozenset({"ephemeral", "iv", "sealed"})
 
 
 class Box:
@@ -43,21 +44,29 @@ class Box:
     def open(self, grant: Mapping[str, Any], organisation: str, epoch: str, terminal: str) -> bytes:
         """The root of an epoch, 32 bytes. Raises EnvelopeRejected when the grant is not for this terminal, organisation and epoch."""
         try:
+            if grant.keys() != MEMBERS:
+                raise ValueError("not a grant")
             ephemeral = unb64(grant["ephemeral"], KEY_BYTES)
             iv, sealed = unb64(grant["iv"], IV_BYTES), unb64(grant["sealed"])
             shared = self._key.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-            return AESGCM(_key(shared, ephemeral, self.public)).decrypt(iv, sealed, GRANT + prefixed(organisation, epoch, terminal))
-        except (KeyError, TypeError, ValueError, InvalidTag):
+            root = AESGCM(_key(shared, ephemeral, self.public)).decrypt(iv, sealed, GRANT + prefixed(organisation, epoch, terminal))
+            if len(root) != KEY_BYTES:
+                raise ValueError("not a root")
+            return root
+        except (AttributeError, KeyError, TypeError, ValueError, InvalidTag):
             raise EnvelopeRejected(
                 "tampered", f"the grant of epoch {epoch} does not open: it is for another terminal, or was changed"
             ) from None
 
 
 def seal_to(public: bytes, organisation: str, epoch: str, terminal: str, root: bytes) -> dict[str, str]:
-    """A grant: the root of an epoch for the terminal whose box this public key is."""
+    """A grant: the root of an epoch for the terminal whose box this public key is. Raises CertificateRefused for a key that hides nothing."""
     ephemeral = X25519PrivateKey.generate()
     own, iv = ephemeral.public_key().public_bytes_raw(), secrets.token_bytes(IV_BYTES)
-    shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+    try:
+        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:  # a point of small order: everybody would know the shared key
+        raise CertificateRefused(f"terminal {terminal}: its box key is none that can keep a secret; make its keys anew") from None
     sealed = AESGCM(_key(shared, own, public)).encrypt(iv, root, GRANT + prefixed(organisation, epoch, terminal))
     return {"ephemeral": b64(own), "iv": b64(iv), "sealed": b64(sealed)}
 

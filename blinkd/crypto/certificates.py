@@ -12,12 +12,23 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from blinkd.crypto.names import common_name
 from blinkd.errors import CertificateRefused
 
 SIGNING, BOX = "blinkd:signing:", "blinkd:box:"  # the URIs, before a key of 32 bytes in hexadecimal
 KEY_BYTES = 32
+# what the library raises for bytes that are no certificate, or one that it cannot take apart
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 MOST_KNOWN = 4096  # certificates whose check is remembered
 
 
@@ -40,14 +51,20 @@ def read_certificate(der: bytes) -> TerminalCertificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         ((name, *more),) = [[one.value for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]]
-        uris = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-            x509.UniformResourceIdentifier
-        )
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, UnsupportedAlgorithm):
+        extensions = certificate.extensions
+        uris = extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.UniformResourceIdentifier)
+        uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except UNREADABLE:
         raise CertificateRefused("it is no terminal's certificate; `blinkd fleet issue` makes one") from None
-    org, slash, terminal = str(name).partition("/")
-    if more or not slash or "/" in terminal:
+    org, _, terminal = str(name).partition("/")
+    try:
+        named = common_name(org, terminal)
+    except ValueError:
+        named = None
+    if more or named != name:
         raise CertificateRefused("its common name is not ORGANISATION/TERMINAL")
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
+        raise CertificateRefused("it is for a server, not for a terminal")
     return TerminalCertificate(
         org,
         terminal,
@@ -67,8 +84,11 @@ class CertificateChecker:
         """ca_pem: the authority's certificate; crl_pem: its list of revoked ones. Raises CertificateRefused when they cannot be used."""
         try:
             self._ca = x509.load_pem_x509_certificate(ca_pem)
-        except ValueError:
+            constraints = [one.value for one in self._ca.extensions if isinstance(one.value, x509.BasicConstraints)]
+        except UNREADABLE:
             raise CertificateRefused("the authority's certificate (ca.pem) cannot be read; `blinkd fleet init` makes it") from None
+        if not any(one.ca for one in constraints):
+            raise CertificateRefused("the authority's certificate (ca.pem) is not an authority's; bring the ca.pem of `blinkd fleet init`")
         self._known: OrderedDict[bytes, TerminalCertificate] = OrderedDict()
         self._revoked: set[int] = set()
         if crl_pem is not None:
@@ -80,13 +100,14 @@ class CertificateChecker:
         try:
             crl = x509.load_pem_x509_crl(crl_pem)
             signed = isinstance(key, ec.EllipticCurvePublicKey) and crl.is_signature_valid(key)
-        except (ValueError, TypeError):
-            signed = False
+            revoked = {one.serial_number for one in crl}
+        except UNREADABLE:
+            signed, revoked = False, set()
         if not signed:
             raise CertificateRefused(
                 "the list of revoked certificates (crl.pem) is not this authority's; bring the one that `blinkd fleet revoke` wrote"
             )
-        self._revoked |= {one.serial_number for one in crl}
+        self._revoked |= revoked
 
     def revoke(self, serial: int) -> None:
         """One more certificate counts no longer."""
@@ -117,7 +138,7 @@ class CertificateChecker:
     def _vouched(self, der: bytes) -> None:
         try:
             x509.load_der_x509_certificate(der).verify_directly_issued_by(self._ca)
-        except (ValueError, TypeError, InvalidSignature):
+        except (*UNREADABLE, InvalidSignature):
             raise CertificateRefused("it is not signed by the organisation's authority") from None
 
 
@@ -127,7 +148,7 @@ def _key(uris: list[str], prefix: str) -> bytes:
         (text,) = found
         key = bytes.fromhex(text)
     except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
+        text, key = "", b""
+    if len(key) != KEY_BYTES or key.hex() != text:
         raise CertificateRefused(f"it does not name one key by {prefix}…; `blinkd fleet issue` makes one that does")
     return key

@@ -1,9 +1,11 @@
 """Secret keys of the terminal: a systemd credential, or a file in the state folder that only its owner reads."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def load_key(state_dir: Path, name: KeyName, *, create: bool) -> bytes:
         if not path.exists():
             if not create:
                 raise KeyMissing(f"{path}: {name.remedy}")
-            _write_new(path, secrets.token_bytes(KEY_BYTES))
+            write_new(path, secrets.token_bytes(KEY_BYTES))
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise KeyMissing(f"{path}: readable by others; run: chmod 600 {path}")
         return _checked(path, path.read_bytes())
@@ -64,13 +66,13 @@ def _checked(path: Path, key: bytes) -> bytes:
     return key
 
 
-def _write_new(path: Path, key: bytes) -> None:
-    """Create the file whole or not at all; if another process was faster, its key stays. Raises StoreError."""
+def write_new(path: Path, content: bytes) -> None:
+    """Create the file whole or not at all, readable by its owner only; if another process was faster, its file stays. Raises StoreError."""
     # a random name: a process number comes again (in a container it is always the same), and a crash leaves the file behind
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         try:
-            _write_synced(partial, key)
+            _write_synced(partial, content)
             with contextlib.suppress(FileExistsError):
                 path.hardlink_to(partial)
         finally:
@@ -80,9 +82,27 @@ def _write_new(path: Path, key: bytes) -> None:
         raise StoreError(f"{path}: cannot be made: {error.strerror}; free some space and check the owner of {path.parent}") from None
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While no other process that asks the same is at work on the folder, which is made when it is missing. Raises StoreError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be made or opened: {error.strerror}; check the owner and mode of it and of {folder.parent}"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which also ends the lock
+
+
 def _write_synced(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, which Path cannot open
+        os.fchmod(descriptor, 0o600)  # the umask may have taken the owner's rights away too
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -46,7 +46,11 @@ class Sealer:
         return Envelope(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], VERSION, kid)
 
     def open(self, envelope: Envelope, record_type: str, record_id: str) -> bytes:
-        """The content. Raises EnvelopeRejected: unknown_key where a later keyring may open it; tampered, bad_padding where none will."""
+        """The content. Raises EnvelopeRejected: unknown_key where a later keyring may open it; tampered, bad_padding, other_version where none will."""
+        if envelope.v != VERSION:
+            raise EnvelopeRejected(
+                "other_version", f"{record_id}: an envelope of version {envelope.v}; this blinkd reads version {VERSION}"
+            )
         try:
             cipher = self._cipher(envelope.kid, record_type)
         except KeyMissing as error:
