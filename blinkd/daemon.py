@@ -43,6 +43,7 @@ from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
 from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store, make_folder
+from blinkd.store.following import Following
 from blinkd.store.lock import StateLock
 from blinkd.upkeep import due, keep_up
 from blinkd.vision.analysis import FaceAnalyser
@@ -277,6 +278,7 @@ class Daemon:
             raise ConfigError("liveness.policy is 'none', which lets a photo in; run refuses it: set it to standard")
         self._settings = settings
         self._parts = Parts(settings, gallery=True)
+        self._behind = False  # somebody has written, and what it was has not been looked at yet
         self._trouble = ""  # the store's last complaint
         self._upkeep: threading.Thread | None = None
         self._upkeep_tried = -math.inf  # monotonic seconds
@@ -287,7 +289,9 @@ class Daemon:
         make_folder(settings.state_dir)
         with StateLock(settings.state_dir), self._parts.open_store() as store:
             self._parts.count(store)
-            embedder, gallery = self._parts.embedder, self._parts.gallery(store)
+            embedder = self._parts.embedder
+            following = Following(store.people, embedder.model_id)
+            gallery = self._parts.gallery(store)
             clock = self._parts.clock
             store.book.begin()
             terminal, timekeeper = self._parts.terminal(store, store, clock, gallery), Timekeeper(store.book, clock)
@@ -297,7 +301,7 @@ class Daemon:
             capture = LiveCapture(lambda: open_source(settings.camera), settings.camera, self._camera_changed)
             with contextlib.closing(capture):
                 capture.start()
-                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, timekeeper, stop))
+                self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, following, timekeeper, stop))
             if self._upkeep is not None:
                 self._upkeep.join(UPKEEP_WAIT_S)
             log.info("stopped")
@@ -332,12 +336,14 @@ class Daemon:
         else:
             self._trouble = ""
 
-    def _follow(self, store: Store, gallery: Gallery, timekeeper: Timekeeper, stop: threading.Event) -> None:
+    def _follow(self, store: Store, gallery: Gallery, following: Following, timekeeper: Timekeeper, stop: threading.Event) -> None:
         """Take over what has changed: the clock has become right, or commands have enrolled or deleted people while the daemon works."""
         timekeeper.look()
-        if store.changed_elsewhere():
-            gallery.replace(self._parts.templates(store))
-            log.info("people changed: %d templates", len(gallery))
+        self._behind = store.changed_elsewhere() or self._behind
+        if self._behind:
+            if following.update(gallery):
+                log.info("people changed: %d templates", len(gallery))
+            self._behind = False
         if time.monotonic() - self._upkeep_tried >= UPKEEP_RETRY_S and due(store, self._parts.clock.now().utc):
             self._upkeep_tried = time.monotonic()
             self._upkeep = threading.Thread(target=self._keep_up, args=(stop,), name="upkeep", daemon=True)

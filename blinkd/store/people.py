@@ -18,7 +18,7 @@ from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.grounds import Grounds
 from blinkd.store.book import Guard
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
-from blinkd.store.shelf import Moment, NewTemplate, Template, TemplateShelf
+from blinkd.store.shelf import Changes, Moment, NewTemplate, Template, TemplateShelf
 from blinkd.store.vouching import Vouching
 
 NO_GROUNDS = Grounds()
@@ -219,10 +219,20 @@ class PeopleRepository:
         self._forget()
         return person
 
-    def templates(self, model_id: str) -> Iterator[Template]:
-        """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""
+    def templates(self, model_id: str, after: int = 0) -> Iterator[Template]:
+        """Every template of one model, in the order in which they came; after: only those beyond a row. Raises KeyMissing when the key does not fit."""
         with self._reading():
-            yield from self._shelf.read(model_id)
+            yield from self._shelf.read(model_id, after)
+
+    def template_changes(self) -> Changes:
+        """How often templates have come and gone since the database was made, whoever did it."""
+        with self._reading():
+            return self._shelf.changes()
+
+    def last_template(self) -> int:
+        """The row of the newest template, 0 where there is none."""
+        with self._reading():
+            return self._shelf.last()
 
     def moments(self, person_id: str) -> list[Moment]:
         """What is kept of each moment of a person but the vectors, oldest first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from peewee import SQL
+from peewee import SQL, fn
 
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.errors import EnrolmentRefused
@@ -45,6 +45,14 @@ class Template:
 
     person_id: str
     vector: Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Counts that only grow."""
+
+    added: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +114,23 @@ class TemplateShelf:
         table.delete().where(table.id.in_([row.id for row in old])).execute()
         return len({row.moment for row in old})
 
-    def read(self, model_id: str) -> Iterator[Template]:
-        """Every template of one model, in the order in which they came. Raises KeyMissing when the key does not fit."""
+    def read(self, model_id: str, after: int = 0) -> Iterator[Template]:
+        """Every template of one model beyond a row, in the order in which they came. Raises KeyMissing when the key does not fit."""
         table = self._tables.templates
         cipher: TemplateCipher | None = None
-        for row in table.select().where(table.model_id == model_id).order_by(SQL("rowid")).iterator():
+        for row in table.select().where((table.model_id == model_id) & (SQL("rowid") > after)).order_by(SQL("rowid")).iterator():
             cipher = cipher or self._cipher(False)
             yield Template(row.person_id, cipher.open(row.id, row.person_id, row.model_id, bytes(row.sealed)))
+
+    def changes(self) -> Changes:
+        """How often templates have come and gone."""
+        row = self._tables.template_changes.select().tuples().first()
+        return Changes(int(row[1]), int(row[2]))
+
+    def last(self) -> int:
+        """The row of the newest template, 0 where there is none."""
+        newest = self._tables.templates.select(fn.MAX(SQL("rowid"))).scalar()
+        return 0 if newest is None else int(newest)
 
     def moments(self, person_id: str) -> list[Moment]:
         """What is kept of each of a person's moments, in the order in which they came."""

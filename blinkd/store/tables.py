@@ -43,6 +43,15 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
             database = bound
             table_name = "templates"
 
+    class TemplateChanges(Model):
+        one = IntegerField(primary_key=True)
+        added = IntegerField()
+        removed = IntegerField()
+
+        class Meta:
+            database = bound
+            table_name = "template_changes"
+
     class Enrolments(Model):
         id = TextField(primary_key=True)
         person_id = TextField()
@@ -148,6 +157,7 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         memberships=Memberships,
         former=FormerPeople,
         templates=Templates,
+        template_changes=TemplateChanges,
         enrolments=Enrolments,
         punches=Punches,
         chain=Chain,

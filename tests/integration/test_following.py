@@ -13,6 +13,7 @@ from blinkd.daemon import Daemon
 from blinkd.identity.gallery import Gallery
 from blinkd.settings import Settings
 from blinkd.store.database import Store
+from blinkd.store.following import Following
 
 ENROL = """
 import sys, numpy as np
@@ -38,12 +39,13 @@ def test_people_enrolled_and_deleted_by_other_processes_reach_the_running_galler
     settings = Settings(state_dir=tmp_path)
     daemon, gallery = Daemon(settings), Gallery(192)
     with Store.open(tmp_path, settings.store) as store:
-        daemon._follow(store, gallery, Timekeeper(store.book, SystemClock()), threading.Event())
+        following = Following(store.people, "mobilefacenet")
+        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
         subprocess.run([sys.executable, "-c", ENROL, str(tmp_path)], check=True)
-        daemon._follow(store, gallery, Timekeeper(store.book, SystemClock()), threading.Event())
+        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
         best, _ = gallery.search(np.eye(192, dtype=np.float32)[0])
         assert best is not None
         assert best.person_id == "a"
         subprocess.run([sys.executable, "-c", DELETE, str(tmp_path)], check=True)
-        daemon._follow(store, gallery, Timekeeper(store.book, SystemClock()), threading.Event())
+        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
         assert len(gallery) == 0
