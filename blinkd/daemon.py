@@ -25,6 +25,7 @@ from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.capture.motion import MotionGate
 from blinkd.clock import Clock, SystemClock
+from blinkd.crypto.unlocked import has_keyring
 from blinkd.errors import BlinkdError, ConfigError, KeyMissing, StoreError
 from blinkd.identity.enrolment import Enroller
 from blinkd.identity.gallery import Gallery
@@ -45,6 +46,7 @@ from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store, make_folder
 from blinkd.store.following import Following
 from blinkd.store.lock import StateLock
+from blinkd.sync.supervisor import SyncProcess
 from blinkd.upkeep import due, keep_up
 from blinkd.vision.analysis import FaceAnalyser
 from blinkd.vision.embedder import Embedder, open_embedder
@@ -271,13 +273,15 @@ class Parts:
 class Daemon:
     """The terminal at work: frames from the camera, decisions into the book, events into the log."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, config: Path | None = None) -> None:
+        """config: the file that the settings came from, for processes of its own."""
         if settings.vision.precision == "simulated":
             raise ConfigError("vision.precision is 'simulated', which recognises nobody; run refuses it: set it to auto")
         if settings.liveness.policy == "none":
             raise ConfigError("liveness.policy is 'none', which lets a photo in; run refuses it: set it to standard")
         self._settings = settings
         self._parts = Parts(settings, gallery=True)
+        self._sync = SyncProcess(config) if settings.sync.broker else None
         self._behind = False  # somebody has written, and what it was has not been looked at yet
         self._trouble = ""  # the store's last complaint
         self._upkeep: threading.Thread | None = None
@@ -302,6 +306,8 @@ class Daemon:
             with contextlib.closing(capture):
                 capture.start()
                 self._loop(capture, terminal, stop, gallery, lambda held: self._follow(store, held, following, timekeeper, stop))
+            if self._sync is not None:
+                self._sync.stop()
             if self._upkeep is not None:
                 self._upkeep.join(UPKEEP_WAIT_S)
             log.info("stopped")
@@ -312,8 +318,11 @@ class Daemon:
         after, last_t, looked = -1, 0.0, 0.0
         while not stop.is_set():
             frame = capture.latest(after, FRAME_WAIT_S)
-            if terminal.idle and time.monotonic() - looked >= FOLLOW_S:
-                self._carefully(follow, gallery)
+            if time.monotonic() - looked >= FOLLOW_S:
+                if terminal.idle:
+                    self._carefully(follow, gallery)
+                if self._sync is not None and has_keyring(self._settings.state_dir):
+                    self._sync.look()
                 looked = time.monotonic()
             if frame is not None:
                 after, last_t = frame.index, frame.t

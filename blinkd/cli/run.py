@@ -46,7 +46,7 @@ def run(context: typer.Context) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    Daemon(settings).run(stop)
+    Daemon(settings, context.find_root().params.get("config")).run(stop)
 
 
 def demo(context: typer.Context, as_json: bool = JsonFlag) -> None:

@@ -19,6 +19,7 @@ from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.store.lock import StateLock, daemon_of
 from blinkd.sync.runner import LOCK_FILE, Runner, read_state
+from blinkd.sync.supervisor import die_with
 
 NICE = 10  # behind the camera, for which people wait
 LOOK_S = 0.2
@@ -27,8 +28,13 @@ app = typer.Typer(no_args_is_help=True, help="The way to the relay: status, now,
 
 
 @app.command("run")
-def run(context: typer.Context) -> None:
+def run(
+    context: typer.Context,
+    parent: Annotated[int | None, typer.Option("--parent", metavar="PID", help="End when this process, which started it, ends.")] = None,
+) -> None:
     """Send and receive until SIGTERM; the daemon starts this by itself. SIGUSR1: look and connect at once."""
+    if parent is not None:
+        die_with(parent)
     settings: Settings = context.obj
     log_to_stderr(settings.log.level)
     _wanted(settings)
