@@ -70,7 +70,7 @@ def request(context: typer.Context, out: Out) -> None:
     settings: Settings = context.obj
     folder, org = settings.state_dir, organisation_of(settings)
     with alone(folder):
-        signer, box = Signer.load(folder, create=not _book_begun(settings)), Box.load(folder, create=True)
+        signer, box = Signer.load(folder, create=not _has_signed(settings)), Box.load(folder, create=True)
         asked = make_request(settings.terminal.id, org, own_tls_key(folder), signer.public, box.public)
     write_out(out, json.dumps(asked.to_json(signer)).encode() + b"\n")
     said = notes()  # the request itself may go to standard output
@@ -184,12 +184,12 @@ def _known_organisation(settings: Settings) -> str:
         raise typer.BadParameter("--organisation ORG is needed where no keyring names it") from None
 
 
-def _book_begun(settings: Settings) -> bool:
-    """Whether the book has entries: then its signing key must be there, for a new one would end the book."""
+def _has_signed(settings: Settings) -> bool:
+    """Whether the terminal has signed entries or people: then its signing key must be there, for by a new one none of it would hold."""
     from blinkd.store.database import Store  # noqa: PLC0415  brings what the other verbs do without
 
     with Store.open(settings.state_dir, settings.store, read_only=True) as store:
-        return store.book.head() is not None
+        return store.book.head() is not None or bool(store.people.all())
 
 
 def _bytes(path: Path) -> bytes:
