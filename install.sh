@@ -18,7 +18,8 @@ readonly DEMO_SECTIONS=(backend terminal)
 readonly TEST_SECTIONS=(backend terminal relay build dev)
 
 readonly DEMO_PACKAGES=(ca-certificates)
-readonly TEST_PACKAGES=(ca-certificates libegl1 libgles2) # MediaPipe, the tests' reference, links against both at import
+# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own
+readonly TEST_PACKAGES=(ca-certificates libegl1 libgles2 mosquitto postgresql)
 
 PYTHON=''    # the interpreter that the environment is made from, found by find_python
 ARGUMENTS=() # verb and arguments as given
@@ -108,7 +109,7 @@ check_platform() {
 # --- Debian packages -----------------------------------------------------------------------------------------------
 
 as_root() {
-    local variables=(DEBIAN_FRONTEND=noninteractive) name
+    local variables=(DEBIAN_FRONTEND=noninteractive RUNLEVEL=1) name # the second: what is installed starts no service
     for name in http_proxy https_proxy no_proxy; do # sudo drops them, apt needs them
         if [[ -n ${!name:-} ]]; then variables+=("$name=${!name}"); fi
     done

@@ -1,5 +1,7 @@
 """What all commands share."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,4 +43,6 @@ def test_details_are_printed_in_their_order() -> None:
 def test_every_verb_of_the_design_is_there(verb: str) -> None:
     from typer.main import get_command
 
-    assert verb in get_command(app).commands
+    group: Any = get_command(app)
+    assert verb in group.list_commands(None)
+    assert group.get_command(None, verb) is not None
