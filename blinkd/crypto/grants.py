@@ -64,9 +64,15 @@ def open_grant(value: object, box: Box, organisation: str, terminal: str) -> tup
 
 
 def revocation_of(certificate: TerminalCertificate) -> OpenRecord:
-    """That a terminal's certificate counts no longer."""
+    """That a terminal's certificate counts no longer. It names the signing key too, for the terminal may have had other certificates before."""
     serial = f"{certificate.serial:x}"
-    return OpenRecord(f"{REVOCATION}.{serial}", REVOCATION, {"serial": serial, "terminal": certificate.terminal})
+    said = {"serial": serial, "terminal": certificate.terminal, "signing": certificate.signing.hex()}
+    return OpenRecord(f"{REVOCATION}.{serial}", REVOCATION, said)
+
+
+def is_revoked(certificate: TerminalCertificate, said: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether revocations that the administrator has signed shut it out, by its own serial number or by the terminal's key."""
+    return any(f"{certificate.serial:x}" == one.get("serial") or certificate.signing.hex() == one.get("signing") for one in said)
 
 
 def keyring_record(file: KeyringFile) -> OpenRecord:

@@ -104,7 +104,7 @@ class KeyringFile:
     def parse(cls, text: str | bytes) -> "KeyringFile":
         """Read the file. Raises KeyringRefused."""
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             raise KeyringRefused("the keyring is no JSON; bring the file again from where `blinkd keys export` wrote it") from None
         return cls.of(value)
@@ -159,7 +159,9 @@ class KeyringFile:
 
     def rotated(self, password: str, today: date) -> "KeyringFile":
         """With a new epoch, which is the current one; the old ones stay, for what they seal is still there. Raises WrongPassword."""
-        kid = secrets.token_hex(EPOCH_BYTES)
+        taken = {epoch.kid for epoch in self.epochs}
+        while (kid := secrets.token_hex(EPOCH_BYTES)) in taken:
+            pass  # once in four thousand million
         with self.opened(password) as secret:
             secret.roots[kid] = bytearray(secrets.token_bytes(KEY_BYTES))
             return replace(self, current=kid, epochs=(*self.epochs, Epoch(kid, today)), revision=self.revision + 1)._wrapped(
@@ -195,13 +197,16 @@ class KeyringFile:
             value = json.loads(plain)
             if value["roots"].keys() != {epoch.kid for epoch in self.epochs}:
                 raise ValueError("its keys are not those of its epochs")
-            return Secrets(
+            found = Secrets(
                 {kid: bytearray(unb64(root, KEY_BYTES)) for kid, root in value["roots"].items()},
                 bytearray(unb64(value["index"], KEY_BYTES)),
                 bytearray(unb64(value["admin"], KEY_BYTES)),
             )
+            if found.administrator().public != self.admin:
+                raise ValueError("its administrator's key is another one than it names")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise KeyringRefused(f"the keyring opens, but cannot be used: {error}; bring the file again") from None
+        return found
 
     def _check(self) -> None:
         """Raise ValueError for members of the wrong kind."""
@@ -284,3 +289,11 @@ class Keyring:
 
     def _name(self, kind: str, identity: str) -> str:
         return hmac.digest(self.index, f"{kind}\n{identity}".encode(), "sha256").hex()
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose members all have names of their own: of two with the same name, another reader might take the other one."""
+    value = dict(members)
+    if len(value) < len(members):
+        raise ValueError("a member stands twice")
+    return value

@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from blinkd.crypto.box import Box, seal_to
 from blinkd.crypto.certificates import TerminalCertificate
 from blinkd.crypto.encoding import b64, unb64
-from blinkd.crypto.grants import grants_for, keyring_record, open_grant, revocation_of
+from blinkd.crypto.grants import grants_for, is_revoked, keyring_record, open_grant, revocation_of
 from blinkd.crypto.keyring import KeyringFile, Secrets
 from blinkd.crypto.unlocked import unlock
 from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyringRefused
@@ -117,9 +118,16 @@ def test_an_unknown_epoch_is_not_granted() -> None:
         grants_for(opened(), "00000009", [], DAY)
 
 
-def test_a_revocation_names_serial_and_terminal() -> None:
-    record = revocation_of(certificate("door-1", bytes(32), serial=0xABC))
-    assert (record.id, record.type, record.open) == ("revocation.abc", "revocation", {"serial": "abc", "terminal": "door-1"})
+def test_a_revocation_shuts_out_the_certificate_and_every_other_of_that_terminals_key() -> None:
+    lost = certificate("door-1", bytes(32), serial=0xABC)
+    record = revocation_of(lost)
+    assert (record.id, record.type) == ("revocation.abc", "revocation")
+    assert record.open == {"serial": "abc", "terminal": "door-1", "signing": "00" * 32}
+    assert is_revoked(lost, [record.open])
+    assert is_revoked(replace(lost, serial=1), [record.open]), "an older certificate of the same terminal"
+    assert is_revoked(replace(lost, signing=bytes([1] * 32)), [{"serial": "abc", "terminal": "door-1"}])
+    assert not is_revoked(replace(lost, serial=1, signing=bytes([1] * 32)), [record.open]), "what takes its place under the same name"
+    assert not is_revoked(lost, [])
 
 
 @pytest.mark.usefixtures("quick")

@@ -341,6 +341,26 @@ def test_a_file_whose_roots_are_not_those_of_its_epochs_is_refused(file: Keyring
         raise AssertionError
 
 
+def test_a_file_whose_administrator_is_another_than_it_names_is_refused(file: KeyringFile) -> None:
+    with file.opened(PASSWORD) as opened:
+        opened.admin[:] = bytes(32)
+        odd = file._wrapped(opened, PASSWORD)
+    with pytest.raises(KeyringRefused, match="administrator"), odd.opened(PASSWORD):
+        raise AssertionError
+
+
+def test_a_member_that_stands_twice_is_refused(file: KeyringFile) -> None:
+    text = json.dumps(file.to_json())
+    with pytest.raises(KeyringRefused):
+        KeyringFile.parse(text[:-1] + ', "revision": 1}')
+
+
+def test_a_new_epoch_never_takes_the_name_of_an_old_one(file: KeyringFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter([file.current, file.current, "0123abcd"])
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(names))
+    assert file.rotated(PASSWORD, DAY).current == "0123abcd"
+
+
 def test_the_administrators_key_signs_what_the_public_one_in_the_file_confirms(file: KeyringFile) -> None:
     with file.opened(PASSWORD) as opened:
         assert opened.administrator().public == file.admin
