@@ -142,8 +142,9 @@ def rotate(
             # the keyring first: should this process end here, the next rotation builds upon it, and no second epoch of the same revision arises
             _keep(folder, rotated, secret)
             revocations = [revocation_of(one) for one in known if one.terminal in lost]
-            _publish(registry, rotated, secret, [*revocations, *grants, keyring_record(rotated)])
-        registry.resend()
+            with registry.together():  # grants for some terminals only would shut the others out
+                _publish(registry, rotated, secret, [*revocations, *grants, keyring_record(rotated)])
+                registry.resend()
     granted = [one.open["terminal"] for one in grants]
     for reason in refused:
         notes().print(f"no key for: {reason}", markup=False)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -66,6 +67,10 @@ class Registry:
         self._cipher = cipher
         self._guard = guard
         self._reading = reading
+
+    def together(self) -> AbstractContextManager[object]:
+        """All of what is done within, or nothing of it. Raises StoreError."""
+        return self._guard()
 
     def note_changes(self, record_of: Callable[[str, str, str], str], limit: int) -> int:
         """Give what has changed its place in the registry, people first; returns how much there was.

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from blinkd.crypto.box import Box
 from blinkd.crypto.encoding import unb64
+from blinkd.crypto.keyfile import alone
 from blinkd.crypto.keyring import Keyring, KeyringFile
 from blinkd.crypto.signing import Verifier
-from blinkd.crypto.unlocked import PORTABLE_FILE, keep, load_file
+from blinkd.crypto.unlocked import PORTABLE_FILE, UNLOCKED_FILE, has_keyring, keep, load, load_file
 from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyringRefused
 from blinkd.sync.messages import ADMIN_TYPES, Change, admin_signed
 
@@ -38,6 +39,15 @@ class Keeper:
         self._checker = checker
         self._terminal = terminal
         self._administrator = Verifier(keyring.admin)
+        self._seen = self._stamp()
+
+    def refresh(self) -> bool:
+        """Take over what a command has changed in the state folder since; whether it was anything. Raises KeyMissing, KeyringRefused."""
+        if (stamp := self._stamp()) == self._seen:
+            return False
+        self._seen = stamp
+        self._merge()
+        return True
 
     def heed(self, change: Change) -> None:
         """Take over what an open record says; a second time it changes nothing. Raises EnvelopeRejected, KeyMissing, StoreError."""
@@ -60,12 +70,15 @@ class Keeper:
 
     def forget_unused(self, needed: Mapping[str, bool]) -> list[str]:
         """Give up old epochs that seal nothing any more; returns which. needed: by epoch. Raises KeyMissing, StoreError."""
-        unused = [epoch for epoch in self._keyring.roots if epoch != self._keyring.current and not needed.get(epoch, True)]
-        for epoch in unused:
-            self._keyring.forget(epoch)
-        if unused:
-            keep(self._state_dir, None, self._keyring)
-            log.info("keys of epochs %s are needed no longer and gone", ", ".join(unused))
+        if not [epoch for epoch in self.old_epochs() if not needed.get(epoch, True)]:
+            return []
+        with alone(self._state_dir):
+            self._merge()
+            unused = [epoch for epoch in self.old_epochs() if not needed.get(epoch, True)]
+            for epoch in unused:
+                self._keyring.forget(epoch)
+            self._keep(None)
+        log.info("keys of epochs %s are needed no longer and gone", ", ".join(unused))
         return unused
 
     def old_epochs(self) -> list[str]:
@@ -90,11 +103,35 @@ class Keeper:
             self._advance(file)
 
     def _advance(self, file: KeyringFile | None) -> None:
+        with alone(self._state_dir):  # a command may be rotating at this moment: its keys must not be overwritten by older ones
+            self._merge()
+            self._choose(file)
+            self._keep(file)
+
+    def _merge(self) -> None:
+        """What the state folder has belongs to what is in memory."""
+        if has_keyring(self._state_dir):
+            for epoch, root in load(self._state_dir).roots.items():
+                self._keyring.take(epoch, bytes(root))
+        self._choose(None)
+
+    def _choose(self, file: KeyringFile | None) -> None:
         """The newest epoch that this terminal has keys of is the one it seals by."""
         newest = file or self._file()
         if newest is not None and newest.current in self._keyring.roots:
             self._keyring.current = newest.current
+
+    def _keep(self, file: KeyringFile | None) -> None:
         keep(self._state_dir, file, self._keyring)
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Of the file with the unlocked keyring, which is replaced whole."""
+        try:
+            stat = (self._state_dir / UNLOCKED_FILE).stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
 
     def _file(self) -> KeyringFile | None:
         path = self._state_dir / PORTABLE_FILE

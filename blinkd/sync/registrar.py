@@ -18,7 +18,7 @@ from blinkd.store.intake import Incoming
 from blinkd.store.registry import Waiting
 from blinkd.store.replica import PersonReplica, Replica
 from blinkd.sync.backoff import Backoff
-from blinkd.sync.keeper import Keeper
+from blinkd.sync.keeper import REVOCATION, Keeper
 from blinkd.sync.messages import MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
 from blinkd.sync.records import PERSON, pack, unpack_person, unpack_template
 from blinkd.sync.wire import dump
@@ -46,6 +46,9 @@ class Checker(Protocol):
 
     def check(self, der: bytes, org: str, terminal: str, at: Any = None) -> TerminalCertificate:  # noqa: ANN401  a datetime or None
         """The certificate, read. Raises CertificateRefused."""
+
+    def revoke(self, serial: int) -> None:
+        """One more counts no longer."""
 
 
 class Registrar:
@@ -125,6 +128,9 @@ class Registrar:
         if self._sent:
             return  # one message at a time: what changes meanwhile is put together
         registry = self._store.registry
+        if self._keeper.refresh():
+            for said in registry.published(REVOCATION).values():
+                self._checker.revoke(int(str(said["serial"]), 16))
         if registry.changed():
             registry.note_changes(self._record_of, NOTE_AT_ONCE)
         changes = []
