@@ -107,3 +107,7 @@ class UnknownToken(BlinkdError):
 
 class PasswordRefused(BlinkdError):
     """A new password would be guessed, or a password is no text."""
+
+
+class DemoFailed(BlinkdError):
+    """The demonstration did not show what it was to show: the message says at which step."""
