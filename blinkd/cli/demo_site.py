@@ -97,7 +97,9 @@ def synchronise(settings: Settings, store: Store) -> None:
     runner = Runner(settings, store, SystemClock())
     runner.run(runner.link(), lambda: runner.drained() or time.monotonic() >= until)
     if store.outbox.first() < store.outbox.end() or store.registry.counts()["PENDING"]:
-        raise DemoFailed(f"{settings.terminal.id}: the relay has not confirmed everything within {SYNC_S:.0f} s; try again on an idle machine")
+        raise DemoFailed(
+            f"{settings.terminal.id}: the relay has not confirmed everything within {SYNC_S:.0f} s; try again on an idle machine"
+        )
 
 
 def unlocked(here: Site, password: str) -> Keyring:

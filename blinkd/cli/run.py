@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Annotated
 
 import typer
 
@@ -16,6 +17,7 @@ from blinkd.cli.output import JsonFlag, console, log_to_stderr, one_line, print_
 from blinkd.cli.replay import play, replay_start
 from blinkd.clock import ReplayClock
 from blinkd.daemon import REPLAY_SEED, Daemon, Parts
+from blinkd.errors import ConfigError
 from blinkd.models.media import fetch_media
 from blinkd.session.events import Event
 from blinkd.settings import Settings
@@ -49,10 +51,19 @@ def run(context: typer.Context) -> None:
     Daemon(settings, context.find_root().params.get("config")).run(stop)
 
 
-def demo(context: typer.Context, as_json: bool = JsonFlag) -> None:
+def demo(
+    context: typer.Context,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Two terminals, broker and relay instead: enrolled at the one, recognised at the other.")
+    ] = False,
+    as_json: bool = JsonFlag,
+) -> None:
     """Enrol three sample people, then let a real recording walk up to the terminal; nothing is left behind."""
     began = time.monotonic()
     given: Settings = context.obj
+    if sync:
+        _demo_sync(given, as_json=as_json)
+        return
     folder = Path(tempfile.mkdtemp(prefix="blinkd-demo-"))
     out = console()
 
@@ -95,3 +106,17 @@ def demo(context: typer.Context, as_json: bool = JsonFlag) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     if punches == 0:
         raise typer.Exit(1)
+
+
+def _demo_sync(given: Settings, *, as_json: bool) -> None:
+    try:
+        from blinkd.cli.demo_sync import demo_sync  # noqa: PLC0415  brings a broker, which no terminal needs
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "blinkd":
+            raise
+        raise ConfigError(
+            f"`blinkd demo --sync` needs the package {package}, which is not installed here; `./install.sh demo --sync` sets up all of it, "
+            "and so does the extra `demo` of the package blinkd"
+        ) from None
+    demo_sync(given, as_json=as_json)

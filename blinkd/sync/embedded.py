@@ -87,7 +87,9 @@ class EmbeddedBroker:
         try:
             self._started.result(START_S)
         except (OSError, BrokerError) as error:
-            raise ConfigError(f"the embedded broker does not start on {HOST}: {error or 'no answer'}; look at firewall and memory") from None
+            raise ConfigError(
+                f"the embedded broker does not start on {HOST}: {error or 'no answer'}; look at firewall and memory"
+            ) from None
         return self
 
     def __exit__(self, *_: object) -> None:
