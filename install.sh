@@ -13,9 +13,9 @@ readonly LOCK_FILE=$ROOT/requirements.lock
 readonly LOG=$ROOT/.cache/install.log
 
 # Sections of requirements.lock in the order in which they were resolved: a package stands in the first that needs it.
-readonly ALL_SECTIONS=(backend terminal pi relay build dev lock)
-readonly DEMO_SECTIONS=(backend terminal)
-readonly TEST_SECTIONS=(backend terminal relay build dev)
+readonly ALL_SECTIONS=(backend terminal demo pi relay build dev lock)
+readonly DEMO_SECTIONS=(backend terminal demo)
+readonly TEST_SECTIONS=(backend terminal demo relay build dev)
 
 readonly DEMO_PACKAGES=(ca-certificates)
 # MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own

@@ -93,10 +93,16 @@ def join(here: Site, given: Settings, name: str, keys: Keyring) -> Settings:
 
 def synchronise(settings: Settings, store: Store) -> None:
     """Send all that waits and fetch all that is new, as `blinkd sync now` does. Raises DemoFailed when the relay does not answer in time."""
-    until = time.monotonic() + SYNC_S
+    until, done = time.monotonic() + SYNC_S, threading.Event()
     runner = Runner(settings, store, SystemClock())
-    runner.run(runner.link(), lambda: runner.drained() or time.monotonic() >= until)
-    if store.outbox.first() < store.outbox.end() or store.registry.counts()["PENDING"]:
+
+    def finished() -> bool:
+        if runner.drained():
+            done.set()
+        return done.is_set() or time.monotonic() >= until
+
+    runner.run(runner.link(), finished)
+    if not done.is_set():
         raise DemoFailed(
             f"{settings.terminal.id}: the relay has not confirmed everything within {SYNC_S:.0f} s; try again on an idle machine"
         )

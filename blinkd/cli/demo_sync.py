@@ -22,6 +22,7 @@ from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.errors import DemoFailed
 from blinkd.models.media import fetch_media
 from blinkd.settings import Settings
+from blinkd.store.database import Store
 from blinkd.sync.embedded import Passed
 
 ORGANISATION, FIRST, SECOND = "sample-org", "door-1", "door-2"
@@ -125,7 +126,7 @@ def _walk_up(here: Site, settings: Settings, media: Path, enrolled: dict[str, An
     return [event.as_json() for event in events], punches[0].content()["us"]
 
 
-def _synchronise(here: Site, settings: Settings, store: Any, say: Say) -> None:  # noqa: ANN401
+def _synchronise(here: Site, settings: Settings, store: Store, say: Say) -> None:
     """And say what went through the broker meanwhile."""
     before = len(here.broker.passed)
     synchronise(settings, store)
@@ -150,7 +151,7 @@ def _compare(here: Site, keys: Keyring, say: Say) -> tuple[dict[str, Any], dict[
     people = [(record, read_record(record, keys)) for record in registry]
     inside = [{"type": record.change.type, "record": record.change.id, **value} for record, value in people if value is not None]
     names = {value["subject"]: value["name"] for value in inside if "subject" in value}
-    contents = [{"terminal": row.terminal, "seq": row.seq, "content": read_entry(row, keys)} for row in held]
+    contents: list[dict[str, Any]] = [{"terminal": row.terminal, "seq": row.seq, "content": read_entry(row, keys)} for row in held]
     say(f"\nwhat {here.organisation} reads in the same rows with its keys:")
     for value in inside:
         say("  " + one_line({key: value[key] for key in value if key not in ("record", "subject")}))
@@ -167,7 +168,8 @@ def _search(here: Site, needles: list[bytes], say: Say) -> None:
         raise DemoFailed(
             f"{len(found)} of {len(needles)} secrets stand in clear at the broker or in the relay's database; please report it"
         )
-    say("\nname, staff number, embedding and time of the punch: none of them is in the relay's files, or in what the broker carried")
+    say("\nname, staff number, embedding and time of the punch: none of them is in the relay's files, or in what the broker carried;")
+    say("both do see which terminal sends, how much and when, and how its entries are numbered")
 
 
 def _traffic(passed: list[Passed]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from blinkd.sync.messages import Change, record_of
 from blinkd.sync.records import ENTRY, PERSON, unpack_entry, unpack_person, unpack_template
 
 READER = "reader"  # name of whoever opens and seals nothing: each envelope says by itself whose keys it was sealed with
+SHORTEST_NEEDLE = 5  # bytes; 6 characters of base64, which stand in 50 kB of random ones once in a million times
 SHOWN_BYTES = 16  # of a ciphertext
 
 
@@ -82,22 +83,20 @@ def read_record(row: RecordRow, keys: Keys) -> dict[str, Any] | None:
 
 
 def in_clear(haystacks: Iterable[bytes], needles: Iterable[bytes]) -> list[bytes]:
-    """The needles that stand in any of the haystacks, as they are or in base64, at whichever of its three alignments they begin."""
+    """The needles that stand in any of the haystacks, as they are or in base64, at whichever of its three alignments they begin.
+
+    Raises ValueError for a needle of fewer than SHORTEST_NEEDLE bytes.
+    """
     forms = {needle: [needle, *_in_base64(needle)] for needle in needles}
     found = {needle for hay in haystacks for needle, those in forms.items() if any(form in hay for form in those)}
     return [needle for needle in forms if needle in found]
 
 
 def _in_base64(needle: bytes) -> Sequence[bytes]:
-    """Those characters of its base64 that do not depend on what stands before and after it. Needles of fewer than 4 bytes give none."""
-    forms = []
-    for before in range(3):
-        whole = (before + len(needle)) // 3 * 4  # beyond, the next bytes have a say
-        first = (before * 8 + 5) // 6
-        form = base64.b64encode(bytes(before) + needle)[first:whole]
-        if len(needle) > 3:
-            forms.append(form)
-    return forms
+    """Those characters of its base64, of 6 bits each, that do not depend on the bytes before and after it: one form for each alignment."""
+    if len(needle) < SHORTEST_NEEDLE:
+        raise ValueError(f"{needle!r}: so short that it is found by chance")
+    return [base64.b64encode(bytes(before) + needle)[(before * 8 + 5) // 6 : (before + len(needle)) * 8 // 6] for before in range(3)]
 
 
 def _outside(envelope: Envelope) -> dict[str, Any]:

@@ -61,6 +61,16 @@ class Witness(BasePlugin[BrokerContext]):  # type: ignore[misc]
         self.passed.append(Passed(client_id, str(message.topic), bytes(message.data or b"")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What the broker's thread hands out once it listens. stop: to be set in the loop's own thread."""
+
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+    port: int
+    witness: Witness
+
+
 class EmbeddedBroker:
     """The broker, its thread and its event loop; a context manager. port: where it listens on HOST, once it has started."""
 
@@ -76,7 +86,7 @@ class EmbeddedBroker:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
         self._levels: dict[str, int] = {}  # of others' logs, as they were
-        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int, Witness]] = Future()
+        self._started: Future[_Running] = Future()
 
     def __enter__(self) -> Self:
         """Start. Raises ConfigError when no port can be had."""
@@ -94,21 +104,24 @@ class EmbeddedBroker:
 
     def __exit__(self, *_: object) -> None:
         """End it and its thread; clients should have gone before."""
-        loop, stop, _, _ = self._started.result()
-        loop.call_soon_threadsafe(stop.set)
+        running = self._started.result()
+        running.loop.call_soon_threadsafe(running.stop.set)
         self._thread.join(STOP_S)
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+        self._let_speak()
 
     @property
     def port(self) -> int:
         """TCP port on HOST, which the system has chosen."""
-        return self._started.result()[2]
+        return self._started.result().port
 
     @property
     def passed(self) -> list[Passed]:
         """Every message so far, in the order in which they came."""
-        return list(self._started.result()[3].passed)
+        return list(self._started.result().witness.passed)
+
+    def _let_speak(self) -> None:
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -126,7 +139,7 @@ class EmbeddedBroker:
             self._started.set_exception(error)
             return
         witness = broker.plugins_manager.get_plugin(Witness.__name__)
-        self._started.set_result((loop, stop, server.sockets[0].getsockname()[1], witness))
+        self._started.set_result(_Running(loop, stop, server.sockets[0].getsockname()[1], witness))
         await stop.wait()
         server.close()
         await broker.shutdown()
