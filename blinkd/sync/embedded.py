@@ -27,6 +27,7 @@ from blinkd.errors import ConfigError
 HOST = "127.0.0.1"
 LISTENER = "default"  # amqtt wants one of this name
 START_S, STOP_S = 15.0, 10.0  # amqtt waits 5 s at most for messages that are under way
+CUT_S = 2.0  # for connections that were cut off to be noticed
 OTHERS_LOGS = ("amqtt", "transitions")  # each connection is worth lines to them
 
 log = logging.getLogger(__name__)
@@ -131,10 +132,19 @@ class EmbeddedBroker:
         loop.set_exception_handler(_note)
         plugins: dict[str, Any] = {f"{__name__}.{plugin.__name__}": {} for plugin in (Certified, Witness)}
         listeners = {LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)}
+        connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            connections[task] = writer
+            task.add_done_callback(connections.pop)
+            await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), LISTENER)
+
         try:
             broker = Broker(BrokerConfig(listeners=listeners, plugins=plugins), loop)
             await broker.start()
-            server = await asyncio.start_server(lambda reader, writer: _connected(broker, reader, writer), HOST, 0, ssl=self._tls)
+            server = await asyncio.start_server(connected, HOST, 0, ssl=self._tls)
         except (OSError, BrokerError) as error:
             self._started.set_exception(error)
             return
@@ -142,11 +152,12 @@ class EmbeddedBroker:
         self._started.set_result(_Running(loop, stop, server.sockets[0].getsockname()[1], witness))
         await stop.wait()
         server.close()
+        # amqtt waits for a client that is still there until it speaks; cut off, it has gone
+        for writer in connections.values():
+            writer.transport.abort()
+        if connections:
+            await asyncio.wait(list(connections), timeout=CUT_S)
         await broker.shutdown()
-
-
-async def _connected(broker: Broker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), LISTENER)
 
 
 def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
