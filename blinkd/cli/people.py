@@ -15,6 +15,7 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.receipt import read
 from blinkd.cli.moments import day
 from blinkd.cli.output import JsonFlag, console, print_json
+from blinkd.cli.people_adopt import adopt
 from blinkd.cli.whole_file import STANDARD_OUTPUT, write_whole
 from blinkd.daemon import Parts
 from blinkd.identity.views import ADVICE
@@ -22,7 +23,7 @@ from blinkd.settings import Settings
 from blinkd.store.dossier import dossier
 from blinkd.store.people import Person
 
-app = typer.Typer(no_args_is_help=True, help="People: list, show, set, deactivate, activate, consent, delete, receipt, export.")
+app = typer.Typer(no_args_is_help=True, help="People: list, show, set, deactivate, activate, consent, delete, receipt, export, adopt.")
 
 
 class Hours(StrEnum):
@@ -53,6 +54,9 @@ def _as_json(person: Person) -> dict[str, Any]:
         "valid_until": None if person.valid_until is None else person.valid_until.isoformat(),
         "groups": list(person.groups),
     }
+
+
+app.command("adopt")(adopt)
 
 
 @app.command("list")

@@ -6,8 +6,10 @@ terminal's signing key and its box key, so that one signature of the organisatio
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -91,6 +93,7 @@ class CertificateChecker:
             raise CertificateRefused("the authority's certificate (ca.pem) is not an authority's; bring the ca.pem of `blinkd fleet init`")
         self._known: OrderedDict[bytes, TerminalCertificate] = OrderedDict()
         self._revoked: set[int] = set()
+        self._revoked_keys: set[bytes] = set()  # signing keys
         if crl_pem is not None:
             self.heed(crl_pem)
 
@@ -109,9 +112,15 @@ class CertificateChecker:
             )
         self._revoked |= revoked
 
-    def revoke(self, serial: int) -> None:
-        """One more certificate counts no longer."""
+    def revoke(self, said: Mapping[str, Any]) -> None:
+        """Heed a revocation's record: its certificate counts no longer, nor any other of the same signing key. Raises CertificateRefused."""
+        try:
+            serial, signing = int(str(said["serial"]), 16), bytes.fromhex(str(said.get("signing", "")))
+        except (KeyError, ValueError):
+            raise CertificateRefused("a revocation that names no certificate") from None
         self._revoked.add(serial)
+        if signing:
+            self._revoked_keys.add(signing)
 
     def check(self, der: bytes, org: str, terminal: str, at: datetime | None = None) -> TerminalCertificate:
         """The certificate, read. at: the moment for which it must be valid; None: its dates are not asked, for what was signed stays signed.
@@ -127,7 +136,7 @@ class CertificateChecker:
                 self._known.popitem(last=False)
         if (found.org, found.terminal) != (org, terminal):
             raise CertificateRefused(f"it is the certificate of {found.org}/{found.terminal}, not of {org}/{terminal}")
-        if found.serial in self._revoked:
+        if found.serial in self._revoked or found.signing in self._revoked_keys:
             raise CertificateRefused(f"the certificate of {org}/{terminal} was revoked")
         if at is not None and not found.not_before <= at <= found.not_after:
             raise CertificateRefused(

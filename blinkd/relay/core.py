@@ -1,13 +1,14 @@
 """Takes messages in: verifies, stores them in one transaction, and only then answers."""
 
 import json
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from blinkd.errors import StoreError
+from blinkd.errors import CertificateRefused, StoreError
 from blinkd.relay.books import Books
 from blinkd.relay.connections import Connections, Cursor
 from blinkd.relay.registry import Registry
@@ -18,6 +19,8 @@ from blinkd.sync.topics import Topic
 Verified = VerifiedBatch | VerifiedChanges | Rejected
 GROUP = "group"  # secret: the relays' name at the broker
 GROUP_BYTES = 16
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +168,10 @@ class Core:
     def _heed(self, change: Change) -> None:
         """A revocation that the registry has taken holds at once."""
         if change.type == "revocation" and change.open is not None:
-            serial = change.open.get("serial")
-            if isinstance(serial, str):
-                try:
-                    self._checker.revoke(int(serial, 16))
-                except ValueError:
-                    return
+            try:
+                self._checker.revoke(change.open)
+            except CertificateRefused as error:
+                log.error("%s: %s", change.id, error)
 
     def _sql(self, statement: str) -> str:
         return statement.replace("?", self._connections.mark)

@@ -4,10 +4,10 @@ Nothing here touches the database.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from blinkd.crypto.certificates import TerminalCertificate
 from blinkd.crypto.signing import Verifier
@@ -25,8 +25,8 @@ class Checker(Protocol):
     def check(self, der: bytes, org: str, terminal: str, at: datetime | None = None) -> TerminalCertificate:
         """The certificate, read. Raises CertificateRefused."""
 
-    def revoke(self, serial: int) -> None:
-        """One more counts no longer."""
+    def revoke(self, said: Mapping[str, Any]) -> None:
+        """Heed a revocation. Raises CertificateRefused for one that is none."""
 
 
 class NoAuthority:
@@ -36,7 +36,7 @@ class NoAuthority:
         """Raises CertificateRefused."""
         raise CertificateRefused("this relay knows no authority; set relay.ca_file")
 
-    def revoke(self, serial: int) -> None:
+    def revoke(self, said: Mapping[str, Any]) -> None:
         """None counts anyway."""
 
 

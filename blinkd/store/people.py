@@ -224,6 +224,13 @@ class PeopleRepository:
         with self._reading():
             yield from self._shelf.read(model_id, after)
 
+    def origin_envelopes(self) -> list[tuple[Person, str]]:
+        """People whom the origin's app had enrolled, with the envelope of version 1 that came with them, as JSON."""
+        people = self._tables.people
+        with self._reading():
+            kept = dict(people.select(people.id, people.envelope).where(people.envelope.is_null(False)).tuples())
+        return [(self.get(person_id), envelope) for person_id, envelope in kept.items()]
+
     def template_changes(self) -> Changes:
         """How often templates have come and gone since the database was made, whoever did it."""
         with self._reading():

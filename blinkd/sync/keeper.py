@@ -25,8 +25,8 @@ class Checker(Protocol):
     def check(self, der: bytes, org: str, terminal: str) -> object:
         """Raises CertificateRefused."""
 
-    def revoke(self, serial: int) -> None:
-        """One more counts no longer."""
+    def revoke(self, said: Mapping[str, Any]) -> None:
+        """Heed a revocation. Raises CertificateRefused for one that is none."""
 
 
 class Keeper:
@@ -62,7 +62,7 @@ class Keeper:
             elif change.type == KEYRING:
                 self._renewed(KeyringFile.of(said))
             elif change.type == REVOCATION:
-                self._checker.revoke(int(str(said["serial"]), 16))
+                self._checker.revoke(said)
             elif change.type == TERMINAL:
                 self._checker.check(unb64(said["certificate"]), org, change.id.partition(".")[2])
         except (KeyError, ValueError, KeyringRefused, CertificateRefused) as error:

@@ -3,7 +3,7 @@
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -47,8 +47,8 @@ class Checker(Protocol):
     def check(self, der: bytes, org: str, terminal: str, at: Any = None) -> TerminalCertificate:  # noqa: ANN401  a datetime or None
         """The certificate, read. Raises CertificateRefused."""
 
-    def revoke(self, serial: int) -> None:
-        """One more counts no longer."""
+    def revoke(self, said: Mapping[str, Any]) -> None:
+        """Heed a revocation. Raises CertificateRefused for one that is none."""
 
 
 class Registrar:
@@ -130,7 +130,7 @@ class Registrar:
         registry = self._store.registry
         if self._keeper.refresh():
             for said in registry.published(REVOCATION).values():
-                self._checker.revoke(int(str(said["serial"]), 16))
+                self._checker.revoke(said)
         if registry.changed():
             registry.note_changes(self._record_of, NOTE_AT_ONCE)
         changes = []

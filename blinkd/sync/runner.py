@@ -100,7 +100,7 @@ class Runner:
         checker = CertificateChecker(identity.broker.ca.read_bytes())
         keeper = Keeper(settings.state_dir, keyring, Box.load(settings.state_dir, create=False), checker, identity.terminal)
         for said in store.registry.published(REVOCATION).values():
-            checker.revoke(int(str(said["serial"]), 16))
+            checker.revoke(said)
         store.registry.publish(f"{TERMINAL}.{identity.terminal}", TERMINAL, {"certificate": b64(identity.certificate)})
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self._link: Link | None = None

@@ -87,8 +87,9 @@ def test_the_lock_file_names_each_package_in_one_section_only_with_hashes_and_no
         elif "--hash=sha256:" in line:
             hashes[name] += 1
         assert "://" not in line
-    assert set(owner.values()) == {"backend", "terminal", "pi", "relay", "build", "dev", "lock"}
+    assert set(owner.values()) == {"backend", "terminal", "demo", "pi", "relay", "build", "dev", "lock"}
     assert all(hashes.values())
     assert owner["onnxruntime"] == "terminal"
+    assert owner["amqtt"] == "demo"
     assert owner["mediapipe"] == owner["pytest"] == "dev"
     assert not {"opencv-contrib-python", "opencv-python", "sounddevice"} & owner.keys()

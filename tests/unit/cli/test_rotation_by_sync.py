@@ -52,6 +52,10 @@ def test_a_rotation_reaches_the_sync_process_beside_it_the_other_door_and_not_th
     for door in (a, b):
         assert door.keyring.current == load(door.folder).current == new
         assert load_file(door.folder / "keyring.json").revision == 2
+        assert before not in load(door.folder).roots, "what it sealed is sealed anew"
+    sealed = [text for (text,) in organisation.rows("SELECT change FROM registry WHERE type IN ('person', 'template') AND NOT deleted")]
+    assert len(sealed) == 2
+    assert all(f'"kid":"{new}.' in text for text in sealed)
     b.store.people.change("E-1", name="Ann B")
     synced(b, a)
     assert a.people() == {"E-1": "Ann B"}

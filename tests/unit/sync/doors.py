@@ -107,7 +107,7 @@ class Door:
         """A connection from its beginning until nothing is left to say. filter_: whether a message reaches the relay."""
         self.now += 1
         for said in self.store.registry.published(REVOCATION).values():
-            self.checker.revoke(int(said["serial"], 16))
+            self.checker.revoke(said)
         self.courier.connected(self.now)
         self.registrar.connected(self.now)
         self._talk(filter_)
