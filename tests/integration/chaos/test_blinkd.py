@@ -24,7 +24,7 @@ from tests.services.postgresql import PostgreSQL
 from tests.services.proxy import Proxy
 from tests.unit.store.stores import MODEL, sample
 
-DISTURBANCES = int(os.environ.get("BLINKD_TEST_DISTURBANCES", "40"))  # thousands for a long run
+DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "40"))  # thousands for a long run
 PUNCHES = 7  # at every terminal before each disturbance
 PACE = Pace(undisturbed=1.5, dead=0.3, frozen=0.5, apart=0.8)  # a process needs a second to be up: some kills come before, most after
 

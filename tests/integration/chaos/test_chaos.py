@@ -18,7 +18,7 @@ from tests.services.proxy import Proxy
 
 TERMINALS = ("door", "gate")
 ROWS = 60  # of each terminal before each disturbance
-DISTURBANCES = int(os.environ.get("BLINKD_TEST_DISTURBANCES", "25"))  # thousands for a long run
+DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "25"))  # thousands for a long run
 HERE = "tests.integration.chaos"
 
 
