@@ -3,7 +3,7 @@
 The relay cannot read what it orders, so the rule for changes that did not know of each other goes by what is open: which version their
 authors knew.
 
-1. Who knew the version that stands may change it; who changes what they changed last themselves, too.
+1. Who knew the version that stands, or a later one, may change it; who changes what they changed last themselves, too.
 2. A deletion stands against everything that was done without knowing of it, and is done whatever it did not know of.
 3. Of other changes without knowledge of each other the first to come stands; the later one is a conflict, kept in the history.
 """
@@ -39,7 +39,7 @@ def judge(change: Change, terminal: str, standing: Standing | None, parent: Stan
     """stored, superseded or conflict, by the rules above. parent: of a template, its person's record."""
     if not change.deleted and parent is not None and parent.deleted:
         return "conflict"  # nobody who is deleted gets templates
-    if standing is None or change.base == standing.version:
+    if standing is None or change.base >= standing.version:  # greater: this database is an older copy, and the author knew what it lost
         return "stored"
     if standing.terminal == terminal and change.base >= standing.base:
         return "stored" if change.edit > standing.edit else "superseded"

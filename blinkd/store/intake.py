@@ -16,7 +16,7 @@ from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.preferences import PreferencesRepository
-from blinkd.store.registry import ENROLMENT, WAITING, Registry, Waiting
+from blinkd.store.registry import CONFLICT, ENROLMENT, WAITING, Registry, Waiting
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 from blinkd.store.vouching import Vouching
 
@@ -88,11 +88,13 @@ class Intake:
         """Up to which version of the registry everything is here; 0 at the beginning."""
         return int(self._preferences.get(CURSOR) or 0)
 
-    def begin_again(self) -> None:
-        """The relay's registry is another one than before (it lost its newest versions): everything will be looked at again."""
+    def rewind(self, version: int) -> None:
+        """The relay's registry ends earlier than what is here: it has lost its newest versions, and gets from here what it lost."""
         with self._guard():
-            self._preferences.set(CURSOR, "0")
-            self._database.execute_sql("UPDATE registry SET version = 0")
+            self._preferences.set(CURSOR, str(min(version, self.version())))
+            self._database.execute_sql(
+                "UPDATE registry SET version = ?, edit = edit + 1, sync = 'PENDING', reason = NULL WHERE version > ?", (version, version)
+            )
 
     def take(
         self, here: str, page: list[Incoming], upto: int | None, hours: Hours, now: Instant, seal: Callable[[Waiting], str | None]
@@ -149,6 +151,9 @@ class Intake:
                 one.record, pending.edit - 1, one.version
             )  # a deletion stands against whatever was not made knowing of it
             return
+        if pending is not None and self._says_the_same(one, pending):
+            self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
+            return
         refused = one.refused or self._unusable(one, dimensions)
         if refused is not None:
             self._quarantine(one, refused)
@@ -204,8 +209,18 @@ class Intake:
         return None
 
     def _waits(self, own: Waiting) -> bool:
-        sql = "SELECT 1 FROM registry WHERE record = ? AND sync = 'PENDING' UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
+        sql = f"SELECT 1 FROM registry WHERE record = ? AND (sync = 'PENDING' OR reason = '{CONFLICT}') UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
         return self._database.execute_sql(sql, (own.record, own.type, own.local_id)).fetchone() is not None
+
+    def _says_the_same(self, one: Incoming, pending: Waiting) -> bool:
+        """Whether another terminal has sent what this one would: both bring a relay again what it has lost."""
+        if one.said is not None or one.deleted:
+            return one.deleted == pending.deleted and (pending.open is None or one.said == json.loads(pending.open))
+        if pending.local_id is None or one.replica is None:
+            return False
+        if one.type == "template":
+            return one.replica.id == pending.local_id  # templates are never changed
+        return self._registry.replica(one.type, pending.local_id) == one.replica
 
     def _unusable(self, one: Incoming, dimensions: dict[str, int]) -> tuple[str, str] | None:
         """Why a record that opened cannot be used here."""

@@ -17,6 +17,7 @@ from blinkd.crypto.encoding import unb64
 from blinkd.store.book import Guard
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
+CONFLICT = "conflict"  # reason of a change that lost, until the page comes with what stands
 WAITING = "record, type, local_id, version, edit, open, admin"
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
 
@@ -172,7 +173,9 @@ class Registry:
                 "INSERT INTO registry_conflicts (at, record, local_id, winner, lost) VALUES (?, ?, ?, ?, ?)",
                 (now.utc.isoformat(), waiting.record, waiting.local_id, winner, lost),
             )
-            self._database.execute_sql("UPDATE registry SET sync = 'SYNCED' WHERE record = ? AND edit = ?", (waiting.record, waiting.edit))
+            self._database.execute_sql(
+                "UPDATE registry SET sync = 'SYNCED', reason = NULL WHERE record = ? AND edit = ?", (waiting.record, waiting.edit)
+            )
 
     def conflicts(self) -> list[Conflict]:
         """All of them, oldest first."""

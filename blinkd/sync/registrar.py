@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from blinkd.clock import Clock
+from blinkd.clock import Clock, Instant
 from blinkd.crypto.certificates import TerminalCertificate
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.signing import Signer, Verifier
@@ -15,7 +15,7 @@ from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyMissing
 from blinkd.store.database import Store
 from blinkd.store.erasure import Hours
 from blinkd.store.intake import Incoming
-from blinkd.store.registry import Waiting
+from blinkd.store.registry import CONFLICT, Waiting
 from blinkd.store.replica import PersonReplica, Replica
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.keeper import REVOCATION, Keeper
@@ -151,10 +151,7 @@ class Registrar:
         for answer in answers:
             waiting, lost = self._sent.pop(answer.id, (None, None))
             if answer.state == "conflict":
-                if waiting is not None and self._store.registry.waits(answer.id, answer.edit):
-                    # the version that stands comes by a page, whose author is the winner
-                    self._store.registry.lose(waiting, "", lost, at)
-                    log.warning("record %s: changed at another terminal first; that change stands", answer.id)
+                self._lost(answer, waiting, lost, at)
                 continue
             failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
             epoch = None if lost is None or answer.state != "stored" else json.loads(lost)["kid"].partition(".")[0]
@@ -162,16 +159,28 @@ class Registrar:
         if not self._sent:
             self._answer_by = None
             self._patience.reset()
+            if any(answer.state == "conflict" for answer in answers) and self._request is None:
+                self._pull(now)
             self.work(now)
+
+    def _lost(self, answer: Settled, waiting: Waiting | None, lost: str | None, at: Instant) -> None:
+        """Another terminal's change stands. What it says comes by a page, which also tells whether it differs from this terminal's at all."""
+        registry = self._store.registry
+        if waiting is None or not registry.waits(answer.id, answer.edit):
+            return  # the page was here first
+        if answer.version <= self._store.intake.version():
+            registry.lose(waiting, "", lost, at)
+        else:
+            registry.settle(answer.id, answer.edit, 0, CONFLICT)
 
     def announced(self, version: int, now: float) -> None:
         """The relay says how new the registry is."""
         self._head = version
         here = self._store.intake.version()
         if version < here:
-            log.warning("the relay's registry ends at version %d, this terminal has %d: everything is compared again", version, here)
-            self._store.intake.begin_again()
-            self._store.registry.resend()
+            log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", version, here)
+            self._store.intake.rewind(version)
+            self.work(now)
         if version != self._store.intake.version() and self._request is None:
             self._pull(now)
 

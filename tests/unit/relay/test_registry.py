@@ -33,6 +33,7 @@ def standing(page: Page) -> dict[str, tuple[int, str, bool]]:
         (None, (0, 1, False), "stored"),
         (None, (0, 1, True), "stored"),  # nothing to delete, but nobody may bring it afterwards
         ((5, "a", 0, 1, False), (5, 1, False), "stored"),  # b knew what stands
+        ((5, "a", 0, 1, False), (7, 1, False), "stored"),  # and what this database, an older copy, has lost
         ((5, "a", 0, 1, False), (3, 9, False), "conflict"),
         ((5, "a", 0, 1, False), (3, 1, True), "stored"),  # a deletion is done whatever it did not know of
         ((5, "a", 0, 1, True), (3, 9, False), "conflict"),  # and stands against what did not know of it
@@ -153,9 +154,9 @@ class Reference:
             if record in found:
                 at, who, gone = found[record]
                 own_next = who == terminal and base >= bases[record]
-                if own_next and base != at and edit <= edits[record]:
+                if own_next and base < at and edit <= edits[record]:
                     continue
-                if base != at and not own_next and (gone or not deleted):
+                if base < at and not own_next and (gone or not deleted):
                     continue
             version += 1
             found[record], bases[record], edits[record] = (version, terminal, deleted), base, edit
