@@ -70,6 +70,12 @@ def main() -> None:
     except BlinkdError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "blinkd":
+            raise
+        sys.stderr.write(f"error: this needs the package {package}, which is not installed here; ./install.sh setup installs all of them\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -65,7 +65,9 @@ class Verbs(TyperGroup):
 
 def _lacking(holder: typer.Typer, verb: str, package: str) -> None:
     def refuse() -> None:
-        raise ConfigError(f"`blinkd {verb}` needs the package {package}, which is not installed here; ./install.sh sets up all of them")
+        raise ConfigError(
+            f"`blinkd {verb}` needs the package {package}, which is not installed here; ./install.sh setup installs all of them"
+        )
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     holder.command(verb, context_settings=settings, help=f"Not installed here: needs the package {package}.")(refuse)

@@ -1,11 +1,17 @@
 """What all commands share."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import blinkd
 from blinkd.cli.main import app, config_first
 from blinkd.cli.output import one_line
 
@@ -46,3 +52,20 @@ def test_every_verb_of_the_design_is_there(verb: str) -> None:
     group: Any = get_command(app)
     assert verb in group.list_commands(None)
     assert group.get_command(None, verb) is not None
+
+
+@pytest.mark.parametrize("verb", [["doctor"], ["relay", "run"]])
+def test_a_package_that_is_missing_is_named_without_a_traceback(verb: list[str], tmp_path: Path) -> None:
+    """A relay is installed without a terminal's packages, and a terminal without a relay's."""
+    missing = "import sys; sys.modules['numpy'] = sys.modules['uvicorn'] = None; from blinkd.cli.main import main; main()"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(blinkd.__file__).parents[1]),
+        "BLINKD_STATE_DIR": str(tmp_path),
+        "BLINKD_RELAY__HTTP_PORT": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", missing, *verb], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert re.search(r"needs the package (numpy|uvicorn), which is not installed here", done.stderr)
