@@ -43,16 +43,17 @@ class Erasure:
         self._signer = signer  # called with whether a missing key may be made
         self._guard = guard
 
-    def delete(self, person_id: str, hours: Hours, by: str, why: str, now: Instant) -> Receipt:
+    def delete(self, person_id: str, hours: Hours, by: str, why: str, now: Instant, *, typed: bool = True) -> Receipt:
         """Erase name, templates, groups, records of enrolment, words about the person, and what hours says of the punches.
 
-        What stays in the book stays under the pseudonym (`id`: under the id). Raises UnknownPerson, NotAllowed, KeyMissing, StoreError.
+        typed: somebody wrote the reason, who may have named the person in it. What stays in the book stays under the pseudonym (`id`:
+        under the id). Raises UnknownPerson, NotAllowed, KeyMissing, StoreError.
         """
         by, why = words(by, "name of who deletes (--by)", LONGEST_BY), words(why, "reason (--why)", LONGEST_WHY)
         with self._guard():
             self._book.begin()  # after which nobody is without a salt
             person = self._people.get(person_id)
-            if _names(why, person.name, person.id):
+            if typed and _names(why, person.name, person.id):
                 raise NotAllowed("the reason (--why) names the person, and stays in the book; write it without name and id")
             erased = {
                 "templates": person.templates,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from peewee import SqliteDatabase
+from peewee import DataError, IntegrityError, InterfaceError, ProgrammingError, SqliteDatabase
 
 from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import Instant
@@ -21,6 +21,8 @@ from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 from blinkd.store.vouching import Vouching
 
 CURSOR = "registry_version"  # preference: up to which version of the registry everything is here
+UNUSABLE = (IntegrityError, InterfaceError, ProgrammingError, DataError, OverflowError)  # what a value can do that no terminal writes
+LONGEST_WORDS = 500
 ELSEWHERE = "deleted at another terminal"
 
 
@@ -162,13 +164,20 @@ class Intake:
         if pending is not None and not (one.deleted and pending.deleted) and one.author != here:
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
-        self._apply(one, own, hours, now, taken, dimensions)
-        taken.applied += 1
+        try:
+            with self._database.atomic():  # a savepoint: what one record cannot bring in holds up none of the others
+                self._apply(one, own, hours, now, taken, dimensions)
+        except UNUSABLE as error:
+            self._quarantine(one, ("bad_content", f"it does not fit the database: {error}"[:LONGEST_WORDS]))
+            taken.quarantined += 1
+        else:
+            taken.applied += 1
 
     def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, taken: Taken, dimensions: dict[str, int]) -> None:
         replica, local_id = one.replica, None if own is None else own.local_id
         if isinstance(replica, PersonReplica):
-            taken.former += self._put_person(replica)
+            former = self._put_person(replica)
+            taken.former += former
             taken.people.append(replica.id)
             local_id = replica.id
         elif isinstance(replica, TemplateReplica):
@@ -177,7 +186,7 @@ class Intake:
         elif one.said is not None:
             local_id = None
         elif local_id is not None and one.type == "person":
-            self._erasure.delete(local_id, hours, one.author, ELSEWHERE, now)
+            self._erasure.delete(local_id, hours, one.author, ELSEWHERE, now, typed=False)
             local_id = None
         elif local_id is not None:
             self._database.execute_sql("DELETE FROM templates WHERE id = ?", (local_id,))
@@ -231,8 +240,6 @@ class Intake:
                 if clean_name(replica.name) != replica.name or [clean_group(group) for group in replica.groups] != list(replica.groups):
                     return "bad_content", "a name or group that no terminal writes"
                 for enrolment in replica.enrolments:
-                    if enrolment.keys() != set(ENROLMENT.split(", ")):
-                        return "bad_content", "a record of an enrolment that no terminal writes"
                     if enrolment["consent"] is not None:
                         clean_consent(str(enrolment["consent"]))
                 taken = self._database.execute_sql(
@@ -288,7 +295,7 @@ class Intake:
         names = ENROLMENT.split(", ")
         for enrolment in person.enrolments:
             self._database.execute_sql(
-                f"INSERT OR IGNORE INTO enrolments (person_id, {ENROLMENT}) VALUES (?, {', '.join('?' * len(names))})",
+                f"INSERT INTO enrolments (person_id, {ENROLMENT}) VALUES (?, {', '.join('?' * len(names))}) ON CONFLICT (id) DO NOTHING",
                 (person.id, *(enrolment[name] for name in names)),
             )
         return former
@@ -296,8 +303,8 @@ class Intake:
     def _put_template(self, template: TemplateReplica, dimensions: dict[str, int]) -> None:
         sealed = self._cipher(not dimensions).seal(template.id, template.person_id, template.model_id, template.vector)
         self._database.execute_sql(
-            "INSERT OR IGNORE INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (
                 template.id,
                 template.person_id,

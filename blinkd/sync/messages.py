@@ -272,8 +272,10 @@ class Page:
         read.version(VERSION)
         changes = tuple(PagedChange.of(one) for one in read.items("changes", 0, MOST))
         names = read.member("certificates")
-        held = Reader(names, "page: certificates", frozenset(names) if isinstance(names, dict) and len(names) <= MOST else frozenset())
-        certificates = {digest: held.binary(digest) for digest in names} if isinstance(names, dict) else {}
+        if not isinstance(names, dict) or len(names) > MOST or not all(DIGEST.fullmatch(digest) for digest in names):
+            reject("page: certificates are not named by their digests")
+        held = Reader(names, "page: certificates", frozenset(names))
+        certificates = {digest: held.binary(digest) for digest in names}
         if any(hashlib.sha256(der).hexdigest() != digest for digest, der in certificates.items()):
             reject("page: a certificate has not the digest by which it is named")
         if any(one.certificate not in certificates for one in changes):

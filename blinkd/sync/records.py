@@ -22,6 +22,8 @@ ENTRY, PERSON, TEMPLATE = "entry", "person", "template"  # record types
 LONGEST_TEXT = 1000
 MOST_DIMENSIONS = 4096
 UNIT_TOLERANCE = 1e-3  # of a vector's length, as at enrolment
+ENROLMENT = frozenset({"id", "kind", "at", "moments", "replaced", "consent", "own_similarity", "decision"})  # members of a record of one
+MOST_MOMENTS = 10_000
 PPM = 1_000_000  # so that qualities travel as whole numbers
 
 
@@ -154,8 +156,17 @@ def _text(value: object) -> str:
 
 
 def _enrolment(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or value.keys() != ENROLMENT:
         raise TypeError("no record of an enrolment")
+    for name in ("id", "kind", "at", "decision"):
+        _text(value[name])
+    datetime.fromisoformat(value["at"])
+    if value["consent"] is not None:
+        _text(value["consent"])
+    if any(type(value[name]) is not int or not 0 <= value[name] < MOST_MOMENTS for name in ("moments", "replaced")):
+        raise TypeError("no number of moments")
+    if not isinstance(value["own_similarity"], float | int | None) or isinstance(value["own_similarity"], bool):
+        raise TypeError("no similarity")
     return value
 
 

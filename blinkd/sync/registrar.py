@@ -19,12 +19,13 @@ from blinkd.store.registry import CONFLICT, Waiting
 from blinkd.store.replica import PersonReplica, Replica
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.keeper import REVOCATION, Keeper
-from blinkd.sync.messages import MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
+from blinkd.sync.messages import CERTIFICATE, MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
 from blinkd.sync.records import PERSON, pack, unpack_person, unpack_template
 from blinkd.sync.wire import dump
 
 FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is asked again
 CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
+MOST_BYTES = 500_000  # of envelopes in a message: with the rest and in base64 it stays below what brokers take
 NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
 SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
 
@@ -83,6 +84,7 @@ class Registrar:
         self._send_changes, self._send_pull = send_changes, send_pull
         self._connected = False
         self._sent: dict[str, tuple[Waiting, str | None]] = {}  # by record: the change under way, and its envelope
+        self._alone = False  # changes go one by one, for a message with several was rejected
         self._answer_by: float | None = None
         self._request: str | None = None
         self._page_by: float | None = None
@@ -133,17 +135,33 @@ class Registrar:
                 self._checker.revoke(said)
         if registry.changed():
             registry.note_changes(self._record_of, NOTE_AT_ONCE)
-        changes = []
-        for waiting in registry.waiting(CHANGES_AT_ONCE):
+        changes: list[Change] = []
+        size = 0
+        for waiting in registry.waiting(1 if self._alone else CHANGES_AT_ONCE):
             change, failed = self._change(waiting)
             if change is None:
                 registry.settle(waiting.record, waiting.edit, 0, failed)
                 continue
+            size += 0 if change.envelope is None else len(change.envelope.ciphertext)
+            if changes and size > MOST_BYTES:
+                break
             self._sent[waiting.record] = (waiting, None if change.envelope is None else dump(change.envelope.to_json()).decode())
             changes.append(change)
         if changes:
             self._answer_by = now + self._patience.next_s()
             self._send_changes(Changes(self._org, self._terminal, self._certificate, tuple(changes)).to_bytes())
+
+    def rejected(self, reason: str, now: float) -> None:
+        """The relay does not take a message at all: its changes go one by one, and the one that is refused alone is set aside as FAILED."""
+        if reason == CERTIFICATE or not self._sent:
+            return  # it is no change's fault: all is sent again when the wait is over
+        if len(self._sent) == 1:
+            ((waiting, _),) = self._sent.values()
+            self._store.registry.settle(waiting.record, waiting.edit, 0, reason)
+        self._alone = len(self._sent) > 1 or self._alone
+        self._sent.clear()
+        self._answer_by = None
+        self.work(now)
 
     def settled(self, answers: tuple[Settled, ...], now: float) -> None:
         """Heed what the relay says of changes."""
@@ -159,6 +177,7 @@ class Registrar:
         if not self._sent:
             self._answer_by = None
             self._patience.reset()
+            self._alone = self._alone and self._store.registry.counts()["PENDING"] > 0
             if any(answer.state == "conflict" for answer in answers) and self._request is None:
                 self._pull(now)
             self.work(now)
@@ -250,6 +269,8 @@ class Registrar:
             if change.type in OPEN_TYPES:
                 self._keeper.heed(change)
             elif change.envelope is not None:
+                if change.envelope.kid.partition(".")[2] != paged.terminal:
+                    raise EnvelopeRejected("bad_content", f"{change.id}: sealed in another terminal's name than it is signed in")
                 content = self._sealer.open(change.envelope, change.type, change.id)
                 replica = unpack_person(content) if change.type == PERSON else unpack_template(content)
                 self._fits(change.id, replica)

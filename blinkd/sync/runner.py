@@ -218,6 +218,8 @@ class Runner:
                 self._chain = None if receipt.chain is None else {"state": receipt.chain.state, "detail": receipt.chain.detail}
                 for rejected in receipt.rejected:
                     log.error("the relay refuses %s: %s", rejected.topic, rejected.words)
+                    if rejected.topic == PEOPLE:
+                        self._registrar.rejected(rejected.reason, now)
                 self._courier.receipt(receipt, now)
                 self._registrar.settled(receipt.people, now)
             elif arrived.topic == self._topic(PAGE):

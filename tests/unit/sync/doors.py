@@ -133,7 +133,10 @@ class Door:
         if suffix == ATTENDANCE:
             self.courier.receipt(Receipt.parse(core.attendance(Batch.parse(payload)).to_bytes()), self.now)
         elif suffix == PEOPLE:
-            self.registrar.settled(Receipt.parse(core.people(Changes.parse(payload)).to_bytes()).people, self.now)
+            receipt = Receipt.parse(core.people(Changes.parse(payload)).to_bytes())
+            for rejected in receipt.rejected:
+                self.registrar.rejected(rejected.reason, self.now)
+            self.registrar.settled(receipt.people, self.now)
         else:
             pull = Pull.parse(payload)
             self.registrar.page(Page.parse(core.page(ORG, pull.since, pull.limit, pull.request).to_bytes()), self.now)

@@ -1,8 +1,10 @@
 """What two doors that did not hear of each other's changes agree on, and what is kept of the rest."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,8 @@ from blinkd.clock import SystemClock
 from blinkd.crypto.box import seal_to
 from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
-from blinkd.sync.messages import Change, admin_signed
+from blinkd.store.replica import PersonReplica
+from blinkd.sync.messages import Change, Changes, Receipt, Rejected, admin_signed
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import ORG, PASSWORD, Door, Organisation
 
@@ -260,3 +263,64 @@ def test_a_lost_terminal_is_shut_out_by_relay_and_doors_and_gets_no_new_keys(org
         assert organisation.keyring.current not in lost.keyring.roots
     finally:
         lost.store.close()
+
+
+def test_a_person_whose_id_or_name_stands_in_the_words_of_a_deletion_is_deleted_elsewhere_too(doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    a.store.people.enrol("t", "Another Terminal", [sample(1)])
+    settled(a, b)
+    a.store.erasure.delete("t", "pseudonym", "HR", "will", SystemClock().now(), typed=False)
+    settled(a, b)
+    assert (a.people(), b.people()) == ({}, {})
+
+
+def test_what_the_relay_does_not_take_whole_is_found_and_the_rest_goes_on(organisation: Organisation, doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    for number in range(7):
+        a.store.people.enrol(f"E-{number}", "Ann", [])
+    bad = a.keyring.person_record("E-4")
+    original = organisation.core.people
+
+    def picky(changes: Changes) -> Receipt:
+        if any(change.id == bad for change in changes.changes):
+            return Receipt(rejected=(Rejected("people", None, "too_large", "too large"),))
+        return original(changes)
+
+    organisation.core.people = picky  # type: ignore[method-assign]
+    settled(a, b)
+    assert sorted(b.people()) == [f"E-{number}" for number in range(7) if number != 4]
+    assert a.store.registry.counts()["FAILED"] == 1
+
+
+def test_an_envelope_sealed_in_another_terminals_name_is_set_aside(organisation: Organisation, doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    a.store.people.enrol("E-1", "Ann", [])
+    a.sealer._terminal = "b"
+    settled(a, b)
+    assert b.people() == {}
+    assert [(reason, "another terminal's name" in words) for _, _, reason, words in b.store.intake.quarantined()] == [("bad_content", True)]
+    assert organisation.rows("SELECT count(*) FROM registry WHERE type = 'person'") == [(1,)]
+
+
+def test_a_record_that_the_database_does_not_take_is_set_aside_and_holds_up_nobody(
+    doors: tuple[Door, Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = doors
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    a.store.people.enrol("E-2", "Bo", [sample(2)])
+    real = a.store.registry.replica
+
+    def odd(kind: str, local_id: str) -> Any:
+        found = real(kind, local_id)
+        if local_id != "E-1":
+            return found
+        assert isinstance(found, PersonReplica)
+        return replace(found, enrolments=tuple({**one, "kind": "odd"} for one in found.enrolments))
+
+    monkeypatch.setattr(a.store.registry, "replica", odd)
+    settled(a, b)
+    assert b.people() == {"E-2": "Bo"}
+    reasons = {reason for _, _, reason, _ in b.store.intake.quarantined()}
+    assert reasons == {"bad_content", "no_person"}  # the template waits for its person
+    assert whole(b)
+    assert b.store.intake.version() == a.store.intake.version()

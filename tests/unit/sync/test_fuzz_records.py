@@ -33,7 +33,18 @@ SAMPLES: list[Any] = [
         date(2026, 1, 2),
         None,
         ("day",),
-        ({"at": "2026-01-02"},),
+        (
+            {
+                "id": "e1",
+                "kind": "new",
+                "at": "2026-01-02",
+                "moments": 1,
+                "replaced": 0,
+                "consent": None,
+                "own_similarity": 0.5,
+                "decision": "none_needed",
+            },
+        ),
     ),
     TemplateReplica("t1", "E-1", "mobilefacenet", VECTOR, 0.5, "image", "2026-01-02T00:00:00+00:00", "front", "", "m1"),
 ]
