@@ -14,13 +14,13 @@ from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.unlocked import unlock
 from blinkd.errors import StoreError
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.sync.messages import record_of
 from blinkd.sync.records import unpack_entry
 from tests.integration.chaos.processes import Module
 from tests.integration.chaos.scenario import Pace, Scenario
 from tests.integration.sync.site import PASSWORD, Site, Terminal
-from tests.services.mosquitto import Mosquitto
-from tests.services.postgresql import PostgreSQL
 from tests.services.proxy import Proxy
 from tests.unit.store.stores import MODEL, sample
 
@@ -35,7 +35,7 @@ class Chaos:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.database = stack.enter_context(PostgreSQL())
         self.site = Site(folder / "site", 0, 0, None)
-        self.broker = Mosquitto(folder / "broker", self.site.broker_files())
+        self.broker = Mosquitto(folder / "broker", self.site.authority)
         self.broker.start()
         stack.callback(self.broker.kill)
         self.to_broker = stack.enter_context(Proxy(self.broker.port))
