@@ -3,8 +3,9 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from blinkd.errors import StoreError
 from blinkd.relay.connections import Cursor
@@ -45,6 +46,11 @@ class SqliteConnections:
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}; check the disk, and that `blinkd relay migrate` has been run") from None
+
+    def insert(self, cursor: Cursor, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str) -> None:
+        """Row by row, which costs little where the database is no other process."""
+        marks = ", ".join("?" * len(columns))
+        cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {conflict}", rows)
 
     def lock_schema(self, cursor: Cursor) -> None:
         """It is locked already."""

@@ -26,7 +26,9 @@ class PostgreSQL(Server):
         """Make its data folder. Raises ServerFailed."""
         user = USER if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="blinkd-postgresql-"))
-        super().__init__("postgresql", "ready to accept connections", {"LC_ALL": "C", "TZ": "UTC"}, user, self.folder, niceness)
+        super().__init__(
+            "postgresql", "ready to accept connections", {**os.environ, "LC_ALL": "C", "TZ": "UTC"}, user, self.folder, niceness
+        )
         (self.port,) = free_ports(1)
         self._password = secrets.token_urlsafe(12)
         self._durable = durable

@@ -27,7 +27,7 @@ class Server:
         folder: Path | None = None,
         niceness: int = 0,
     ) -> None:
-        """name: in messages; environment: added to this process's own; folder: in which it works; niceness: how much others come before it."""
+        """name: in messages; environment: None leaves this process's own; folder: in which it works; niceness: how much others come before it."""
         self.name = name
         self.log: list[str] = []  # every line since the first start
         self._ready, self._environment, self._user, self._folder = ready, environment, user, folder
@@ -74,7 +74,7 @@ class Server:
             text=True,
             errors="replace",
             cwd=self._folder,
-            env=None if self._environment is None else {**os.environ, **self._environment},
+            env=self._environment,
             user=self._user,
             group=self._user,
             extra_groups=None if self._user is None else [],
