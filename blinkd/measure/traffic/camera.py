@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from blinkd.capture.frame import Frame
 from blinkd.daemon import REPLAY_SEED, Parts
@@ -39,6 +40,17 @@ class Camera:
         """Of the 95th percentile, as a share."""
         return self.draining.p95 / self.quiet.p95 - 1
 
+    def as_json(self) -> dict[str, Any]:
+        """The figures, rounded."""
+        return {
+            "frames": self.frames,
+            "quiet_ms": self.quiet.as_json(),
+            "draining_ms": self.draining.as_json(),
+            "growth": round(self.growth, 4),
+            "waiting_at_end": self.waiting,
+            "rss_mb": self.rss_mb,
+        }
+
 
 class SyncOfDoor(Server):
     """`blinkd sync run` as the daemon starts it, for one terminal."""
@@ -68,8 +80,7 @@ def measure_camera(site: Site, settings: Settings, frames: Sequence[Frame], stor
     with site.relays(1) as (relay,):
         try:
             for _ in range(rounds):
-                if not sync.running or store.outbox.counts()["PENDING"] < punches / 2:
-                    _refill(store, sync)
+                _refill(store, sync)
                 relay.freeze()
                 time.sleep(SETTLED_S)
                 quiet += next(show)

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from blinkd.clock import SystemClock
 from blinkd.crypto.sealing import Sealer
@@ -42,6 +43,22 @@ class Drain:
     batched: float
     singly: float
     unheard: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, rounded."""
+        return {
+            "punches": self.punches,
+            "batch": self.batch,
+            "in_flight": self.in_flight,
+            "punches_per_s": round(self.drained),
+            "paho_per_s": round(self.batched),
+            "paho_singly_per_s": round(self.singly),
+            "paho_unheard_per_s": round(self.unheard),
+            "ratio": round(self.drained / self.batched, 2),
+            "ratio_singly": round(self.drained / self.singly, 2),
+            "ratio_unheard": round(self.drained / self.unheard, 2),
+            "single_bytes": self.single_bytes,
+        }
 
 
 def measure_drain(site: Site, settings: Settings, punches: int) -> Drain:

@@ -6,6 +6,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -37,6 +38,17 @@ class Ingest:
     batch: int
     punches: int
     rates: dict[int, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, rounded."""
+        return {
+            "terminals": self.terminals,
+            "batch": self.batch,
+            "punches": self.punches,
+            "one_relay_per_s": round(self.rates[1]),
+            "two_relays_per_s": round(self.rates[2]),
+            "ratio": round(self.rates[2] / self.rates[1], 2),
+        }
 
 
 def measure_ingest(site: Site, terminals: list[Settings], sample: Parcelled, punches: int, rounds: int) -> Ingest:

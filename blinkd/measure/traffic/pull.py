@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from blinkd.daemon import Parts
 from blinkd.errors import ServerFailed
@@ -28,6 +29,16 @@ class Pull:
     pulled_s: float
     rss_mb: float
 
+    def as_json(self) -> dict[str, Any]:
+        """The figures, rounded."""
+        return {
+            "people": self.people,
+            "templates": self.templates,
+            "pushed_s": round(self.pushed_s, 1),
+            "pulled_s": round(self.pulled_s, 1),
+            "rss_mb": round(self.rss_mb, 1),
+        }
+
 
 def measure_pull(site: Site, first: Settings, second: Settings, people: int) -> Pull:
     """Enrol people at one terminal, bring them to the relay, and let another one fetch them. Raises ServerFailed."""
@@ -40,10 +51,11 @@ def measure_pull(site: Site, first: Settings, second: Settings, people: int) -> 
         began = time.perf_counter()
         command = [sys.executable, "-m", "blinkd", "sync", "now", "--wait", str(PATIENCE_S), "--json"]
         process = subprocess.Popen(command, env=site.environment(second), stdout=subprocess.DEVNULL)  # noqa: S603  ourselves
-        _, code, used = os.wait4(process.pid, 0)
+        _, ended, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(ended)
         pulled = time.perf_counter() - began
     with Parts(second).open_store(read_only=True) as store:
         known = store.people.all()
-    if code != 0 or len(known) != people:
+    if process.returncode != 0 or len(known) != people:
         raise ServerFailed(f"{second.terminal.id}: knows {len(known)} of {people} people after `blinkd sync now`")
     return Pull(people, people * len(embedders(parts.manifest)), pushed, pulled, used.ru_maxrss / 1024)
