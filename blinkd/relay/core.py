@@ -24,19 +24,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A receipt and whose it is."""
-
-    org: str
-    terminal: str
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """Of one transaction. receipts: in the order of the messages; heads: organisations whose registry has a new version, and which."""
 
-    receipts: tuple[Told, ...]
+    receipts: tuple[Receipt, ...]
     heads: dict[str, int]
 
 
@@ -99,8 +90,7 @@ class Core:
                 for change in one.changes:
                     if change.id in stored:
                         self._heed(change)
-        told = tuple(Told(message.org, message.terminal, receipt) for (message, _), receipt in zip(messages, receipts, strict=True))
-        return Outcome(told, heads)
+        return Outcome(tuple(receipts), heads)
 
     def _store(
         self, cursor: Cursor, messages: Sequence[tuple[Batch | Changes, Topic | None]], verified: Sequence[Verified]
@@ -133,11 +123,11 @@ class Core:
 
     def attendance(self, batch: Batch) -> Receipt:
         """Take in one batch. Raises StoreError."""
-        return self.take([(batch, None)]).receipts[0].receipt
+        return self.take([(batch, None)]).receipts[0]
 
     def people(self, changes: Changes) -> Receipt:
         """Take in one message of changes. Raises StoreError."""
-        return self.take([(changes, None)]).receipts[0].receipt
+        return self.take([(changes, None)]).receipts[0]
 
     def page(self, org: str, since: int, limit: int, request: str = "0") -> Page:
         """The registry's records that changed after a version. Raises StoreError."""

@@ -118,7 +118,9 @@ class Service:
             elif topic.suffix == PULL:
                 gathered.pulls.append((Pull.parse(arrived.payload), topic))
             else:
-                gathered.states.append(Status.parse(arrived.payload))
+                status = Status.parse(arrived.payload)
+                if (status.org, status.terminal) == (topic.org, topic.terminal):
+                    gathered.states.append(status)
         except MessageRejected as error:
             log.warning(
                 "%s/%s: a message on %s is refused: %s (%d bytes)", topic.org, topic.terminal, topic.suffix, error, len(arrived.payload)
@@ -130,8 +132,9 @@ class Service:
         if gathered.stored and outcome is None:
             return  # told to stop while the database was away: the broker keeps them
         if outcome is not None:
-            for told in outcome.receipts:
-                self._answer(link, told.org, told.terminal, told.receipt)
+            # to whom the topic names, which the broker ties to the certificate: whom a message names may never have sent it
+            for (_, topic), receipt in zip(gathered.stored, outcome.receipts, strict=True):
+                self._answer(link, topic.org, topic.terminal, receipt)
             for org, version in outcome.heads.items():
                 link.publish(head_topic(org), RegistryHead(version).to_bytes(), retain=True)
         for topic, rejected in gathered.bad:
