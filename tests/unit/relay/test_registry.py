@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from blinkd.crypto.envelope import TEMPLATE_SIZES, Envelope
 from blinkd.crypto.signing import Signer
+from blinkd.errors import MessageRejected
 from blinkd.relay.connections import Connections, Cursor, OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.registry import Standing, judge
-from blinkd.sync.messages import CERTIFICATE, MOST, Change, Page, Settled, change_signed
-from blinkd.sync.wire import LONGEST_MESSAGE
+from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Settled, change_signed
+from blinkd.sync.wire import LONGEST_MESSAGE, LONGEST_OPEN
 from tests.services.certificates import Authority
 from tests.unit.relay.senders import ORG, Sender, checker, keyring
 from tests.unit.relay.test_books import rows
@@ -254,3 +255,17 @@ def test_a_page_is_whole_though_a_change_comes_while_it_is_read(connections: Ope
     page = Core(hooked, checker(authority)).page(ORG, 0, MOST, "ab")
     assert Page.parse(page.to_bytes()) == page
     assert page.upto == page.head == len(page.changes) == (2 if connections.dialect == "postgres" else 1)
+
+
+def test_no_record_that_the_relay_takes_is_too_long_for_a_page(core: Core, authority: Authority) -> None:
+    sender = Sender(authority, "a")
+
+    def message(size: int) -> bytes:
+        return sender.changes(sender.change("terminal.a", 0, 1, kind="terminal", opened={"text": "x" * size})).to_bytes()
+
+    for size in (LONGEST_MESSAGE - len(message(0)), LONGEST_OPEN - len('{"text":""}')):
+        with contextlib.suppress(MessageRejected):
+            core.people(Changes.parse(message(size)))
+    page = core.page(ORG, 0, MOST, "ab")
+    assert Page.parse(page.to_bytes()) == page
+    assert len(page.changes) == 1
