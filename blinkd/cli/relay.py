@@ -158,7 +158,6 @@ def _consume(settings: RelaySettings, connections: OpenConnections, checker: Che
     from blinkd.sync.link import Broker  # noqa: PLC0415
 
     core = Core(connections, checker)
-    core.heed_revocations()
     broker = Broker(
         settings.broker,
         settings.port,

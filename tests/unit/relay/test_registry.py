@@ -152,15 +152,14 @@ def test_keys_and_revocations_need_the_administrator(core: Core, authority: Auth
 
 def test_a_revocation_shuts_the_terminal_out_of_every_relay(core: Core, connections: OpenConnections, authority: Authority) -> None:
     a, lost, admin = Sender(authority, "a"), Sender(authority, "lost").write(2), Signer(os.urandom(32))
-    assert core.attendance(lost.batch(0, 0)).rejected == ()
+    beside = Core(connections, checker(authority))
+    assert core.attendance(lost.batch(0, 0)).rejected == beside.attendance(lost.batch(0, 0)).rejected == ()
     serial = {"serial": f"{lost.credentials.certificate.serial_number:x}", "terminal": "lost"}
     forged = lost.change("revocation.1", 0, 1, kind="revocation", opened=serial | {"serial": "1"}, admin=Signer(os.urandom(32)))
     assert settled(core, lost, forged) == [("rejected", 0)]
     settled(core, a, a.change("keyring", 0, 1, kind="keyring", opened=keyring(admin), admin=admin))
     settled(core, a, a.change("revocation.2", 0, 1, kind="revocation", opened=serial, admin=admin))
-    later = Core(connections, checker(authority))
-    later.heed_revocations()
-    for relay in (core, later):
+    for relay in (core, beside, Core(connections, checker(authority))):
         assert [one.reason for one in relay.attendance(lost.batch(0, 1)).rejected] == [CERTIFICATE]
         assert relay.attendance(a.write(1).batch(0, 0)).rejected == ()
 
