@@ -96,11 +96,11 @@ class Core:
                 stored, chain = self._books.take(cursor, one, self._today())
                 receipts[place] = Receipt(stored, (), one.rejected, chain)
             else:
+                answers, before, version = self._registry.take(cursor, one)  # from here on the organisation's registry is locked
                 cursor.execute(
                     self._sql("INSERT INTO certificates (org, digest, der) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
                     (one.org, one.digest, one.sender.der),
                 )
-                answers, before, version = self._registry.take(cursor, one)
                 if version > before:
                     heads[one.org] = version
                 receipts[place] = Receipt(None, tuple(answers))

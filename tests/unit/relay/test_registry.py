@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -268,3 +269,18 @@ def test_no_record_that_the_relay_takes_is_too_long_for_a_page(core: Core, autho
     page = core.page(ORG, 0, MOST, "ab")
     assert Page.parse(page.to_bytes()) == page
     assert len(page.changes) == 1
+
+
+def test_two_relays_that_take_the_same_terminals_messages_in_other_orders_do_not_wait_for_each_other_in_a_circle(
+    connections: OpenConnections, authority: Authority
+) -> None:
+    relays = [Core(connections, checker(authority)) for _ in range(2)]
+
+    def take(relay: Core, senders: list[Sender]) -> int:
+        return len(relay.take([(one.changes(one.change(f"r{one.name}", 0, 1)), None) for one in senders]).receipts)
+
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(10):
+            senders = [Sender(authority, f"door-{turn}-{number}") for number in range(6)]
+            both = [pool.submit(take, relays[0], senders), pool.submit(take, relays[1], senders[::-1])]
+            assert [one.result() for one in both] == [6, 6]
