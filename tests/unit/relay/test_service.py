@@ -1,5 +1,6 @@
 """The relay at the broker, with a link that only notes what it is told to send."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -7,11 +8,11 @@ import pytest
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.service import Service
-from blinkd.sync.link import Arrived, Connected, Happening
-from blinkd.sync.messages import Receipt, Status
-from blinkd.sync.topics import ATTENDANCE, RECEIPT, STATUS, Topic
+from blinkd.sync.link import Arrived, Connected
+from blinkd.sync.messages import Receipt, RegistryHead, Status
+from blinkd.sync.topics import ATTENDANCE, PEOPLE, RECEIPT, STATUS, Topic, head_topic
 from tests.services.certificates import Authority
-from tests.unit.relay.senders import ORG, Sender
+from tests.unit.relay.senders import ORG, Sender, checker
 from tests.unit.relay.test_books import rows
 
 
@@ -42,21 +43,18 @@ class Relay:
     link: NotedLink = field(default_factory=NotedLink)
     acknowledged: list[str] = field(default_factory=list)
 
-    def hears(self, *messages: tuple[Topic, bytes]) -> None:
-        """Let these come in and the relay work until it has dealt with all of them."""
-        arrived: list[Happening] = [
-            Arrived(str(topic), payload, lambda t=topic: self.acknowledged.append(str(t))) for topic, payload in messages
-        ]  # type: ignore[misc]
-        self.lives([Connected(), *arrived])
-
-    def lives(self, happenings: list[Happening]) -> None:
-        def done() -> bool:
-            return service.counts.messages >= len(happenings) - 1
-
-        service = Service(self.core, gather_s=0.0, most=10, stopped=done)
-        for happening in happenings:
-            service.happened(happening)
+    def hears(self, *messages: tuple[Topic, bytes], until: Callable[[], bool] = lambda: True) -> None:
+        """Let these come in and the relay work until it has dealt with all of them and `until` holds."""
+        service = Service(
+            self.core, gather_s=0.0, most=10, stopped=lambda: service.connected and service.counts.messages >= len(messages) and until()
+        )
+        service.happened(Connected())
+        for topic, payload in messages:
+            service.happened(Arrived(str(topic), payload, lambda t=topic: self.acknowledged.append(str(t))))  # type: ignore[misc]
         service.run(self.link)
+
+    def heads(self) -> list[int]:
+        return [RegistryHead.parse(payload).version for topic, payload, retain in self.link.sent if topic == head_topic(ORG) and retain]
 
     def receipts(self, terminal: str) -> list[Receipt]:
         return [Receipt.parse(payload) for topic, payload, _ in self.link.sent if topic == str(Topic(ORG, terminal, RECEIPT))]
@@ -85,3 +83,23 @@ def test_a_terminal_says_its_own_state_and_no_others(relay: Relay, authority: Au
     relay.hears((own[0], victim.batch(0, 0).to_bytes()), (own[1], said.to_bytes()), (Topic(ORG, "thief", STATUS), forged.to_bytes()))
     ((online, status),) = rows(connections, "SELECT online, status FROM terminals")
     assert (bool(online), Status.parse(status.encode())) == (True, said)
+
+
+def test_what_a_relay_that_died_could_not_announce_is_announced_by_another(
+    relay: Relay, connections: OpenConnections, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had committed; when the change is sent again nothing new comes of it."""
+    monkeypatch.setattr("blinkd.relay.service.HEADS_S", 0.0)
+    sender = Sender(authority, "door-1")
+    changes = sender.changes(sender.change("r", 0, 1))
+    turns = iter(range(3))
+
+    def dies_in_the_first_turn() -> bool:
+        turn = next(turns, None)
+        if turn == 0:
+            Core(connections, checker(authority)).people(changes)
+        return relay.heads() == [1] or turn is None
+
+    relay.hears(until=dies_in_the_first_turn)
+    relay.hears((Topic(ORG, sender.name, PEOPLE), changes.to_bytes()))
+    assert relay.heads() == [1, 1]  # the second at the second connection: a broker may have lost what it kept
