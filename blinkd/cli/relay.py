@@ -18,7 +18,7 @@ from blinkd.crypto.certificates import CertificateChecker
 from blinkd.errors import ConfigError
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
-from blinkd.relay.migrate import migrate, version_of
+from blinkd.relay.migrate import migrate
 from blinkd.relay.opening import open_connections
 from blinkd.relay.verification import Checker, NoAuthority
 from blinkd.settings import RelaySettings, Settings
@@ -80,8 +80,7 @@ def check(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """Which database is reached, without credentials, and in which state it is; makes the tables. Also what else a relay needs to start."""
     settings: Settings = context.obj
     with _database() as connections:
-        before = version_of(connections)
-        _, after = migrate(connections)
+        before, after = migrate(connections)
         problems = _problems(settings.relay)
         answer = {"ok": not problems, "database": connections.name, "schema": after, "was": before, "problems": problems}
     if as_json:
