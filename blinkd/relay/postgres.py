@@ -13,7 +13,10 @@ from blinkd.errors import StoreError
 from blinkd.relay.connections import Cursor
 
 MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
-CONNECT_S = 10
+# Unless the address says otherwise, so that a server that vanished without a word is noticed within a minute; by the system's own times it
+# takes a quarter of an hour or two. In seconds but the last, which is in milliseconds: libpq's own units.
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+FORM = "write postgresql://user:password@host:5432/name, with %40 for @ and %2F for / within user and password"
 SCHEMA_LOCK = 0x626C696E6B64  # "blinkd", of the advisory locks
 WAIT_S = 10.0  # for a connection that another thread has
 
@@ -32,10 +35,11 @@ class PostgresConnections:
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError:
-            raise StoreError(
-                "DATABASE_URL is no address of a PostgreSQL database; write postgresql://user:password@host:5432/name"
-            ) from None
+            raise StoreError(f"DATABASE_URL is no address of a PostgreSQL database; {FORM}") from None
+        if any("@" in str(parts.get(part, "")) for part in ("host", "port", "dbname")):
+            raise StoreError(f"DATABASE_URL has an @ where host and name should be, which may be a part of its password; {FORM}")
         self._url = url
+        self._patience = {option: value for option, value in PATIENCE.items() if option not in parts}
         self.name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
@@ -95,6 +99,9 @@ class PostgresConnections:
             else:
                 return connection
         try:
-            return psycopg.connect(self._url, connect_timeout=CONNECT_S)
+            connection = psycopg.connect(self._url, **self._patience)  # type: ignore[arg-type]  # options of libpq, by name
         except psycopg.Error as error:
-            raise StoreError(f"database {self.name}: {type(error).__name__}; check that it runs and DATABASE_URL is right") from None
+            words = (str(error).splitlines() or [type(error).__name__])[0]  # libpq's own, which never has a password
+            raise StoreError(f"database {self.name}: {words}; check that it runs and DATABASE_URL is right") from None
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # whatever the database prefers: rows are locked where it counts
+        return connection
