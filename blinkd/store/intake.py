@@ -175,6 +175,9 @@ class Intake:
 
     def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, taken: Taken, dimensions: dict[str, int]) -> None:
         replica, local_id = one.replica, None if own is None else own.local_id
+        if replica is not None:
+            # by an upsert SQLite lets a trigger's INSERT OR IGNORE fail, so what was noted of this record a moment ago must not be there
+            self._noted(one.type, replica.id)
         if isinstance(replica, PersonReplica):
             former = self._put_person(replica)
             taken.former += former
@@ -199,8 +202,12 @@ class Intake:
             (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin),
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
-            self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id))
+            self._noted(one.type, local_id)
         self._database.execute_sql("DELETE FROM registry_quarantine WHERE record = ?", (one.record,))
+
+    def _noted(self, kind: str, local_id: str) -> None:
+        """What was noted as changed here is no longer this terminal's change."""
+        self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (kind, local_id))
 
     def _own(self, one: Incoming) -> Waiting | None:
         """What is here of a record: known to the registry, or, where somebody was enrolled here under the same id, not yet."""

@@ -16,6 +16,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
 from blinkd.store.replica import PersonReplica
 from blinkd.sync.messages import Change, Changes, Receipt, Rejected, admin_signed
+from blinkd.sync.topics import PULL
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import ORG, PASSWORD, Door, Organisation
 
@@ -106,6 +107,23 @@ def test_somebody_enrolled_at_two_doors_at_once_is_one_person_with_the_templates
     assert {door.store.people.get("E-1").templates for door in doors} == {2}
     assert [punch.person_id for punch in b.store.book.punches()] == ["E-1"]  # what was punched under the other pseudonym stays theirs
     assert whole(b)
+
+
+def test_somebody_who_is_enrolled_here_just_before_they_come_from_another_door_is_taken_in(doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    a.sync()
+
+    def enrolled_meanwhile(suffix: str, _: bytes) -> bool:
+        if suffix == PULL and b.store.people.find("E-1") is None:
+            b.store.people.enrol("E-1", "Anne", [sample(2)])
+        return True
+
+    b.sync(enrolled_meanwhile)
+    settled(a, b)
+    assert b.store.intake.quarantined() == []
+    assert (a.people(), b.people()) == ({"E-1": "Ann"}, {"E-1": "Ann"})
+    assert {door.store.people.get("E-1").templates for door in doors} == {2}
 
 
 def test_a_deletion_stands_against_a_change_made_without_knowing_of_it(doors: tuple[Door, Door]) -> None:
