@@ -163,7 +163,8 @@ class MqttLink:
             finally:
                 self._client = None
                 client.disconnect()
-                client.loop_stop()
+                with contextlib.suppress(AttributeError):  # paho joins its thread by a name that the thread takes away when it ends just now
+                    client.loop_stop()
             if self._stop.is_set():
                 return
             wait_s = self._backoff.next_s()
