@@ -9,6 +9,7 @@ authors knew.
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from blinkd.relay.verification import VerifiedChanges
 from blinkd.sync.messages import ADMIN_TYPES, MOST, Change, Page, PagedChange, Settled, admin_signed
 from blinkd.sync.wire import LONGEST_MESSAGE
 
+MARK_BYTES = 8  # of the random word for a version
+MOST_LOST = 1_000_000  # versions that a back-up may be behind; nobody gets further by claiming to know a later one
 MOST_PAGE_BYTES = LONGEST_MESSAGE - 150_000  # of changes in a page; the rest is for certificates and members around them
 KEYRING = "keyring"
 
@@ -75,7 +78,7 @@ class Registry:
             state = judge(change, verified.terminal, standings.get(change.id), parent)
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
-                version += 1
+                version = _next(version, change.base)
                 standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted)
                 records[change.id] = (
                     *(org, change.id, change.type, version, verified.terminal, change.base, change.edit, change.deleted, text),
@@ -88,12 +91,15 @@ class Registry:
             before[change.id, change.signature] = (state, at)
             history.append((org, change.id, change.signature, verified.terminal, state, at, text, verified.digest))
             answers.append(Settled(change.id, change.edit, state, at))
-        self._write(cursor, org, version, records.values(), history)
+        self._write(cursor, records.values(), history)
+        self._advance(cursor, org, version, [standings[record].version for record in records])
         return answers, began, version
 
-    def page(self, cursor: Cursor, org: str, since: int, limit: int, request: str) -> Page:
-        """Records that changed after a version, in the order of their versions, as many as fit."""
+    def page(self, cursor: Cursor, org: str, since: int, limit: int, request: str, mark: str | None = None) -> Page:
+        """Records that changed after a version, in the order of their versions, as many as fit. mark: see `Pull`."""
         head = self.version(cursor, org)
+        if since > head or (mark is not None and mark != self._mark_of(cursor, org, since)):
+            return Page(request, since, since, head, False, {}, (), None, lost=True)
         cursor.execute(
             self._sql("SELECT change, terminal, version, certificate FROM registry WHERE org = ? AND version > ? ORDER BY version LIMIT ?"),
             (org, since, min(limit, MOST) + 1),
@@ -107,14 +113,39 @@ class Registry:
                 break
             changes.append(PagedChange(Change.of(json.loads(text)), terminal, int(version), digest))
         more = len(changes) < len(rows)
-        upto = changes[-1].version if more else max(head, since)
-        return Page(request, since, upto, max(head, upto), more, self._certificates(cursor, org, changes), tuple(changes))
+        head = max(head, *(one.version for one in changes[-1:]), since)  # the records were read a moment later than the version
+        upto = changes[-1].version if more else head
+        certificates, word = self._certificates(cursor, org, changes), self._mark_of(cursor, org, upto)
+        return Page(request, since, upto, head, more, certificates, tuple(changes), word)
+
+    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
+        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
+        head, _ = self._locked(cursor, org)
+        if head < version <= head + MOST_LOST:
+            self._advance(cursor, org, version, [version])
 
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
         cursor.execute(self._sql("SELECT version FROM organisations WHERE org = ?"), (org,))
         row = cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+    def _advance(self, cursor: Cursor, org: str, version: int, versions: Sequence[int]) -> None:
+        """The registry's newest version is this one; each of the new ones gets its mark."""
+        if versions:
+            mark = secrets.token_hex(MARK_BYTES)
+            cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
+            cursor.executemany(
+                self._sql(
+                    "INSERT INTO registry_marks (org, version, mark) VALUES (?, ?, ?) ON CONFLICT (org, version) DO UPDATE SET mark = excluded.mark"
+                ),
+                [(org, one, mark) for one in versions],
+            )
+
+    def _mark_of(self, cursor: Cursor, org: str, version: int) -> str | None:
+        cursor.execute(self._sql("SELECT mark FROM registry_marks WHERE org = ? AND version = ?"), (org, version))
+        row = cursor.fetchone()
+        return None if row is None else str(row[0])
 
     def _locked(self, cursor: Cursor, org: str) -> tuple[int, bytes | None]:
         sql = self._sql(f"SELECT version, admin FROM organisations WHERE org = ?{self._locking}")
@@ -151,7 +182,7 @@ class Registry:
         )
         return {(record, bytes(signature)): (state, int(version)) for record, signature, state, version in cursor.fetchall()}
 
-    def _write(self, cursor: Cursor, org: str, version: int, records: Any, history: list[tuple[object, ...]]) -> None:  # noqa: ANN401  rows
+    def _write(self, cursor: Cursor, records: Any, history: list[tuple[object, ...]]) -> None:  # noqa: ANN401  rows
         rows = list(records)
         if rows:
             cursor.executemany(
@@ -163,7 +194,6 @@ class Registry:
                 ),
                 rows,
             )
-            cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
         if history:
             cursor.executemany(
                 self._sql(
@@ -182,6 +212,11 @@ class Registry:
 
     def _sql(self, statement: str) -> str:
         return statement.replace("?", self._mark)
+
+
+def _next(version: int, base: int) -> int:
+    """The version of the next change: later than the one that its author knew, should this database have lost that one."""
+    return (base if version < base <= version + MOST_LOST else version) + 1
 
 
 def _by_admin(org: str, change: Change, admin: bytes | None) -> bool:

@@ -163,7 +163,8 @@ class MqttLink:
             finally:
                 self._client = None
                 client.disconnect()
-                with contextlib.suppress(AttributeError):  # paho joins its thread by a name that the thread takes away when it ends just now
+                # paho joins its thread by a name that the thread takes away should it end just now
+                with contextlib.suppress(AttributeError):
                     client.loop_stop()
             if self._stop.is_set():
                 return

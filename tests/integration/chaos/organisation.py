@@ -95,7 +95,7 @@ class Chaos:
             with terminal.open(read_only=True) as store:
                 if store.outbox.first() != store.outbox.end() or store.registry.counts()["PENDING"]:
                     return False
-                versions.add(store.intake.version())
+                versions.add(store.timeline.version())
                 ends[terminal.name] = store.outbox.end() - 1
         with psycopg.connect(self.database.url) as connection:
             row = connection.execute("SELECT version FROM organisations").fetchone()

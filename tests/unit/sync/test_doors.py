@@ -175,42 +175,6 @@ def test_a_relay_that_lost_its_newest_entries_gets_them_again(organisation: Orga
     assert organisation.rows("SELECT count(*), max(head_seq) FROM entries, books") == [(a.store.outbox.end(), a.store.outbox.end() - 1)]
 
 
-def test_a_relay_that_is_an_older_copy_gets_the_registrys_newest_state_again(organisation: Organisation, doors: tuple[Door, Door]) -> None:
-    a, b = doors
-    a.store.people.enrol("E-1", "Ann", [sample(1)])
-    a.store.people.enrol("E-2", "Bo", [sample(2)])
-    a.store.people.enrol("E-3", "Cy", [])
-    settled(a, b)
-    with organisation.connections.transaction(reading=True) as cursor:
-        cursor.execute("SELECT * FROM registry")
-        registry = cursor.fetchall()
-        cursor.execute("SELECT version FROM organisations")
-        (version,) = cursor.fetchone()
-    a.store.people.change("E-1", name="Ann A")
-    b.store.people.enrol("E-4", "Di", [sample(4)])
-    erase(b, "E-3")
-    settled(a, b)
-    with organisation.connections.transaction() as cursor:  # the back-up is put back
-        cursor.execute("DELETE FROM registry")
-        cursor.executemany(f"INSERT INTO registry VALUES ({', '.join('?' * len(registry[0]))})", registry)
-        cursor.execute("UPDATE organisations SET version = ?", (version,))
-        cursor.execute("DELETE FROM history WHERE version > ?", (version,))
-    for door in doors:
-        door.registrar.announced(version, door.now)
-    settled(a, b)
-    a.store.people.change("E-2", name="Bo A")
-    settled(a, b)
-    new = organisation.door("new")
-    try:
-        new.sync()
-        names = {"E-1": "Ann A", "E-2": "Bo A", "E-4": "Di"}
-        assert (a.people(), b.people(), new.people()) == (names, names, names)
-        assert len(list(new.store.people.templates(MODEL))) == 3
-        assert [door.store.registry.conflicts() for door in doors] == [[], []]
-    finally:
-        new.store.close()
-
-
 def rotated(organisation: Organisation, door: Door, lost: Door | None = None) -> None:
     """As `blinkd keys rotate` does it at a door."""
     before = organisation.keyring
@@ -341,4 +305,4 @@ def test_a_record_that_the_database_does_not_take_is_set_aside_and_holds_up_nobo
     reasons = {reason for _, _, reason, _ in b.store.intake.quarantined()}
     assert reasons == {"bad_content", "no_person"}  # the template waits for its person
     assert whole(b)
-    assert b.store.intake.version() == a.store.intake.version()
+    assert b.store.timeline.version() == a.store.timeline.version()
