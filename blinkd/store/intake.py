@@ -119,10 +119,10 @@ class Intake:
         pending = own if own is not None and self._waits(own) else None
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
-        if pending is not None and one.author == here and one.edit == pending.edit:
-            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+        if pending is not None and one.author == here and one.edit <= pending.edit:
+            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what was changed here since waits on
             return
-        if pending is not None and pending.deleted and not one.deleted and not (lost and one.base >= pending.version):
+        if pending is not None and pending.deleted and not one.deleted:
             # a deletion stands against whatever was not made knowing of it
             self._registry.settle(one.record, pending.edit - 1, one.version)
             return

@@ -16,7 +16,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
 from blinkd.store.replica import PersonReplica
 from blinkd.sync.messages import Change, Changes, Receipt, Rejected, admin_signed
-from blinkd.sync.topics import PULL
+from blinkd.sync.topics import PEOPLE, PULL
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import ORG, PASSWORD, Door, Organisation
 
@@ -107,6 +107,25 @@ def test_somebody_enrolled_at_two_doors_at_once_is_one_person_with_the_templates
     assert {door.store.people.get("E-1").templates for door in doors} == {2}
     assert [punch.person_id for punch in b.store.book.punches()] == ["E-1"]  # what was punched under the other pseudonym stays theirs
     assert whole(b)
+
+
+def test_a_change_that_waits_is_not_undone_by_an_earlier_one_of_this_door_whose_receipt_was_lost(
+    organisation: Organisation, doors: tuple[Door, Door]
+) -> None:
+    a, b = doors
+    a.store.people.enrol("E-1", "Ann", [])
+    settled(a, b)
+    a.store.people.change("E-1", name="Ann A")
+
+    def no_answer(suffix: str, payload: bytes) -> bool:
+        if suffix == PEOPLE:
+            organisation.core.people(Changes.parse(payload))
+        return suffix != PEOPLE
+
+    a.sync(no_answer)
+    a.store.people.change("E-1", name="Ann AA")
+    settled(a, b)
+    assert (a.people(), b.people()) == ({"E-1": "Ann AA"}, {"E-1": "Ann AA"})
 
 
 def test_somebody_who_is_enrolled_here_just_before_they_come_from_another_door_is_taken_in(doors: tuple[Door, Door]) -> None:
