@@ -10,7 +10,7 @@ authors knew.
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,19 +36,41 @@ class Standing:
     base: int
     edit: int
     deleted: bool
+    again: bool = False
 
 
-def judge(change: Change, terminal: str, standing: Standing | None, parent: Standing | None) -> str:
-    """stored, superseded or conflict, by the rules above. parent: of a template, its person's record."""
+def judge(
+    change: Change, terminal: str, standing: Standing | None, parent: Standing | None, known: Callable[[int], bool] = lambda _: True
+) -> str:
+    """stored, superseded or conflict, by the rules above. parent: of a template, its person's record; known: whether this database gave a
+    version out; an older copy of itself has lost that it did.
+    """  # fmt: skip
     if not change.deleted and parent is not None and parent.deleted:
         return "conflict"  # nobody who is deleted gets templates
+    if change.again and standing is not None:
+        return _judge_again(change, standing, known)
     if standing is None or change.base >= standing.version:  # greater: this database is an older copy, and the author knew what it lost
         return "stored"
     if standing.terminal == terminal and change.base >= standing.base:
         return "stored" if change.edit > standing.edit else "superseded"
     if change.deleted:
         return "superseded" if standing.deleted else "stored"
+    if standing.again and not standing.deleted and change.base >= standing.base and known(change.base) == known(standing.base):
+        return "stored"  # what stands is only what its author knew
     return "conflict"
+
+
+def _judge_again(change: Change, standing: Standing, known: Callable[[int], bool]) -> str:
+    """Nothing has changed, so whatever was changed since stands against it. Its author has seen all that this database still had."""
+    if change.base == standing.version or (change.deleted and standing.deleted):
+        return "superseded"
+    if change.base > standing.version:
+        return "stored"
+    lost = not known(change.base)
+    before = lost and not known(standing.base) and change.base > standing.base  # what stands was brought by somebody who knew less
+    if change.deleted:  # stands, where it cannot be said that who changed it afterwards knew of it
+        return "stored" if before or (lost and known(standing.base)) else "conflict"
+    return "stored" if before and (standing.again or not standing.deleted) else "conflict"
 
 
 class Registry:
@@ -75,14 +97,14 @@ class Registry:
                 answers.append(Settled(change.id, change.edit, "rejected", 0, "admin"))
                 continue
             parent = standings.get(change.id.partition(".")[0]) if change.type == "template" else None
-            state = judge(change, verified.terminal, standings.get(change.id), parent)
+            state = judge(change, verified.terminal, standings.get(change.id), parent, lambda base: self._knows(cursor, org, base))
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
                 version = _next(version, change.base)
-                standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted)
+                standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted, change.again)
                 records[change.id] = (
                     *(org, change.id, change.type, version, verified.terminal, change.base, change.edit, change.deleted, text),
-                    verified.digest,
+                    *(verified.digest, change.again),
                 )
                 if change.id == KEYRING and change.open is not None:
                     admin = _admin_of(change.open)
@@ -122,7 +144,7 @@ class Registry:
         """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
         head, _ = self._locked(cursor, org)
         if head < version <= head + MOST_LOST:
-            self._advance(cursor, org, version, [version])
+            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
 
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
@@ -141,6 +163,9 @@ class Registry:
                 ),
                 [(org, one, mark) for one in versions],
             )
+
+    def _knows(self, cursor: Cursor, org: str, version: int) -> bool:
+        return version == 0 or self._mark_of(cursor, org, version) is not None
 
     def _mark_of(self, cursor: Cursor, org: str, version: int) -> str | None:
         cursor.execute(self._sql("SELECT mark FROM registry_marks WHERE org = ? AND version = ?"), (org, version))
@@ -162,13 +187,13 @@ class Registry:
             return {}
         cursor.execute(
             self._sql(
-                f"SELECT record, version, terminal, base, edit, deleted FROM registry WHERE org = ? AND record IN ({_marks(wanted)})"
+                f"SELECT record, version, terminal, base, edit, deleted, again FROM registry WHERE org = ? AND record IN ({_marks(wanted)})"
             ),
             (org, *wanted),
         )
         return {
-            record: Standing(int(version), terminal, int(base), int(edit), bool(deleted))
-            for record, version, terminal, base, edit, deleted in cursor.fetchall()
+            record: Standing(int(version), terminal, int(base), int(edit), bool(deleted), bool(again))
+            for record, version, terminal, base, edit, deleted, again in cursor.fetchall()
         }
 
     def _answers(self, cursor: Cursor, org: str, changes: Sequence[Change]) -> dict[tuple[str, bytes], tuple[str, int]]:
@@ -187,10 +212,10 @@ class Registry:
         if rows:
             cursor.executemany(
                 self._sql(
-                    "INSERT INTO registry (org, record, type, version, terminal, base, edit, deleted, change, certificate) "
+                    "INSERT INTO registry (org, record, type, version, terminal, base, edit, deleted, change, certificate, again) "
                     f"VALUES ({_marks(rows[0])}) ON CONFLICT (org, record) DO UPDATE SET type = excluded.type, version = excluded.version, "
                     "terminal = excluded.terminal, base = excluded.base, edit = excluded.edit, deleted = excluded.deleted, "
-                    "change = excluded.change, certificate = excluded.certificate"
+                    "change = excluded.change, certificate = excluded.certificate, again = excluded.again"
                 ),
                 rows,
             )

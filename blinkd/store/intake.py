@@ -117,27 +117,24 @@ class Intake:
         """lost: the relay may have lost what is here of it, and gone on without, so that a later version need not be a newer one."""
         own = self._own(one)
         pending = own if own is not None and self._waits(own) else None
+        lost = lost or (pending is not None and bool(pending.again))
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
         if pending is not None and one.author == here and one.edit <= pending.edit:
             self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what was changed here since waits on
             return
-        if pending is not None and pending.deleted and not one.deleted:
-            # a deletion stands against whatever was not made knowing of it
-            self._registry.settle(one.record, pending.edit - 1, one.version)
+        if pending is not None and self._stands(one, pending, lost):
+            self._registry.keep(one.record, one.version)
             return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
-            return
-        if lost and pending is not None and pending.version > one.base and not one.deleted:
-            self._registry.settle(one.record, pending.edit - 1, one.version)  # who changed it there did not know of what is here
             return
         refused = one.refused or self._unusable(one, dimensions)
         if refused is not None:
             self._quarantine(one, refused)
             taken.quarantined += 1
             return
-        if pending is not None and not (one.deleted and pending.deleted) and one.author != here:
+        if pending is not None and not self._repeats(pending) and not (one.deleted and pending.deleted) and one.author != here:
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
         try:
@@ -203,6 +200,26 @@ class Intake:
     def _waits(self, own: Waiting) -> bool:
         sql = f"SELECT 1 FROM registry WHERE record = ? AND (sync = 'PENDING' OR reason = '{CONFLICT}') UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
         return self._database.execute_sql(sql, (own.record, own.type, own.local_id)).fetchone() is not None
+
+    def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
+        """Whether what waits here stands against what the relay has."""
+        if one.deleted:
+            return False
+        repeats = self._repeats(pending)
+        if pending.deleted:  # against whatever was not made knowing of it
+            return not (one.again and repeats and one.base > pending.version)
+        if one.again and not repeats:
+            return pending.version >= one.base  # what is changed here was that before
+        return lost and pending.version > one.base and not self._says_the_same(one, pending)  # its author did not know of what is here
+
+    def _repeats(self, pending: Waiting) -> bool:
+        """Whether nothing has changed here, and what waits only brings a relay again what it has lost."""
+        return bool(pending.again) and not self._is_noted(pending)
+
+    def _is_noted(self, own: Waiting) -> bool:
+        """Whether it has changed here since it was last given its place in the registry."""
+        sql = "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
+        return self._database.execute_sql(sql, (own.type, own.local_id)).fetchone() is not None
 
     def _says_the_same(self, one: Incoming, pending: Waiting) -> bool:
         """Whether another terminal has sent what this one would: both bring a relay again what it has lost."""

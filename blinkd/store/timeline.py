@@ -52,11 +52,19 @@ class Incoming:
         """The version that its author knew."""
         return int(self.change["base"])
 
-    def follows(self, here: str, version: int) -> bool:
-        """Whether it can stand where this terminal's change had become a version: it is that change, or knew of it, or is a deletion."""
+    @property
+    def again(self) -> bool:
+        """Whether its author has changed nothing, but brought what that version was to a relay that had lost it."""
+        return bool(self.change["again"])
+
+    def follows(self, here: str, version: int, again: bool) -> bool:
+        """Whether it can stand where this terminal's change had become a version: it is that change, or knew of it, or is a deletion.
+
+        again: that was no change, and so whoever changed what it repeated stands against it.
+        """
         if self.author == here:
             return self.version >= version
-        return self.version > version and (self.deleted or self.base >= version)
+        return self.version > version and (self.deleted or again or self.base >= version)
 
 
 class Timeline:
@@ -113,15 +121,22 @@ class Timeline:
         """  # fmt: skip
         told = {one.record: one for one in page}
         rows = self._database.execute_sql(
-            "SELECT record, version FROM registry WHERE sync = 'SYNCED' AND version > ? AND version <= ?", (self.version(), upto)
+            "SELECT record, version, again IS edit FROM registry WHERE sync = 'SYNCED' AND version > ? AND version <= ?",
+            (self.version(), upto),
         ).fetchall()
-        doubtful = {record for record, version in rows if (not told[record].follows(here, version) if record in told else last)}
+        doubtful = {
+            record for record, version, again in rows if (not told[record].follows(here, version, bool(again)) if record in told else last)
+        }
         for record in doubtful:
             self._resend("record = ?", record)
         return doubtful & told.keys()
 
     def _resend(self, which: str, value: object) -> None:
-        self._database.execute_sql(f"UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE {which}", (value,))
+        self._database.execute_sql(
+            "UPDATE registry SET again = CASE WHEN sync = 'SYNCED' OR again = edit THEN edit + 1 END, edit = edit + 1, sync = 'PENDING', "
+            f"reason = NULL WHERE {which}",
+            (value,),
+        )
 
     def _marks(self) -> list[tuple[int, str]]:
         """By version."""

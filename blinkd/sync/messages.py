@@ -111,7 +111,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A new state of one record. base: the relay's version that its author knew, 0 for none; edit: counts the author's changes of it;
-    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it.
+    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it;
+    again: nothing has changed, it is what version `base` was, for a relay that has lost that.
     """  # fmt: skip
 
     id: str
@@ -122,6 +123,7 @@ class Change:
     open: Mapping[str, Any] | None
     signature: bytes
     admin: bytes | None = None
+    again: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -139,6 +141,7 @@ class Change:
             "open": self.open,
             "admin": None if self.admin is None else b64(self.admin),
             "signature": b64(self.signature),
+            "again": self.again,
         }
 
     @classmethod
@@ -163,6 +166,7 @@ class Change:
             plain,
             read.binary("signature", SIGNATURE_BYTES),
             admin,
+            read.flag("again"),
         )
 
     def digest(self) -> bytes:
@@ -172,7 +176,7 @@ class Change:
         return NOTHING if self.open is None else hashlib.sha256(canonical(self.open)).digest()
 
 
-CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature"})
+CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature", "again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +439,7 @@ def entry_signed(org: str, terminal: str, entry_hash: bytes, digest: bytes) -> b
 
 def change_signed(org: str, terminal: str, change: Change) -> bytes:
     """What a terminal signs of a change."""
-    head = b"blinkd change 2\n" + prefixed(org, terminal, change.type, change.id)
+    head = (b"blinkd change again 2\n" if change.again else b"blinkd change 2\n") + prefixed(org, terminal, change.type, change.id)
     return head + change.base.to_bytes(8, "big") + change.edit.to_bytes(8, "big") + change.digest()
 
 

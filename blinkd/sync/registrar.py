@@ -190,9 +190,9 @@ class Registrar:
     def _lost(self, answer: Settled, waiting: Waiting, lost: str | None, at: Instant) -> None:
         """Another terminal's change stands. What it says comes by a page, which also tells whether it differs from this terminal's at all."""
         registry = self._store.registry
-        if not registry.waits(answer.id, answer.edit):
-            return  # the page was here first
-        if answer.version <= self._store.timeline.version():
+        if not registry.waits(waiting):
+            return  # the page was here first; and where it let this terminal's change stand, that is sent again by the version it now knows
+        if answer.version <= self._store.timeline.version() and not waiting.again:
             registry.lose(waiting, "", lost, at)
         else:
             registry.settle(answer.id, answer.edit, 0, CONFLICT)
@@ -265,7 +265,8 @@ class Registrar:
             except (KeyMissing, EnvelopeRejected) as error:
                 log.error("record %s cannot be sent: %s", waiting.record, error)
                 return None, str(error)
-        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, said, b"", waiting.admin)
+        edit, again = max(waiting.edit, 1), bool(waiting.again)
+        change = Change(waiting.record, waiting.type, waiting.version, edit, envelope, said, b"", waiting.admin, again)
         return replace(change, signature=self._signer.sign(change_signed(self._org, self._terminal, change))), None
 
     def _seal_lost(self, waiting: Waiting) -> str | None:

@@ -81,7 +81,7 @@ def test_an_older_copy_says_so_to_whoever_knows_more_and_goes_on_beyond_it(core:
     for since, mark in ((3, "00"), (9, None), (9, page.mark)):
         lost = core.answer(Pull(ORG, "a", since, 500, "ab", mark))
         assert (lost.lost, lost.changes, lost.upto) == (True, (), since)
-    assert settled(core, a, a.change("f" * 32, 0, 1), a.change("e" * 32, 14, 1)) == [("stored", 10), ("stored", 15)]
+    assert settled(core, a, a.change("f" * 32, 0, 1), a.change("e" * 32, 14, 1)) == [("stored", 11), ("stored", 15)]
     assert settled(core, a, a.change("d" * 32, MOST_LOST * 2, 1)) == [("stored", 16)]  # nobody uses the versions up
 
 

@@ -178,3 +178,39 @@ def test_marks_are_kept_of_long_ago_too(doors: tuple[Door, Door]) -> None:
     assert versions[:30] == list(range(began + 999, began + 969, -1))
     assert 0 < min(version for version in versions if version) < began + 500
     assert points[-1] == (0, None)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_changed_meanwhile_stands_against_what_is_only_brought_again(
+    organisation: Organisation, doors: tuple[Door, Door], heard: bool
+) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    a.store.people.change("E-1", name="Ann A")
+    settled(a, b, a)
+    put_back()
+    a.store.people.change("E-1", name="Ann AA")
+    b.sync()  # which brings "Ann A" again
+    if heard:
+        a.sync()
+    else:
+        a.sync(lambda suffix, _: suffix != "pull")
+    settled(a, b)
+    assert a.people() == b.people()
+    assert a.people()["E-1"] == "Ann AA"
+    assert [door.store.registry.conflicts() for door in doors] == [[], []]
+
+
+def test_somebody_who_was_enrolled_again_stays_though_another_door_knows_of_the_deletion_only(
+    organisation: Organisation, doors: tuple[Door, Door]
+) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    erase(a, "E-1")
+    settled(a, b, a)
+    a.store.people.enrol("E-1", "Ann again", [])
+    a.sync()
+    put_back()
+    settled(a, b)
+    assert a.people() == b.people()
+    assert a.people()["E-1"] == "Ann again"

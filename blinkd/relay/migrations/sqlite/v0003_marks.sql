@@ -6,3 +6,6 @@ CREATE TABLE registry_marks (
     mark TEXT NOT NULL,
     PRIMARY KEY (org, version)
 );
+
+-- The change that stands says again what the version before it was, which had been lost.
+ALTER TABLE registry ADD COLUMN again BOOLEAN NOT NULL DEFAULT FALSE;
