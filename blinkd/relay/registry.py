@@ -55,9 +55,15 @@ def judge(
         return "stored" if change.edit > standing.edit else "superseded"
     if change.deleted:
         return "superseded" if standing.deleted else "stored"
-    if standing.again and not standing.deleted and change.base >= standing.base and known(change.base) == known(standing.base):
+    if standing.again and change.base >= standing.base and _alike(change, standing, known):
         return "stored"  # what stands is only what its author knew
     return "conflict"
+
+
+def _alike(change: Change, standing: Standing, known: Callable[[int], bool]) -> bool:
+    """Whether the versions that both authors knew can be compared; before a deletion is undone, only where both are surely lost ones."""
+    lost = not known(change.base)
+    return lost == (not known(standing.base)) and (lost or not standing.deleted)
 
 
 def _judge_again(change: Change, standing: Standing, known: Callable[[int], bool]) -> str:

@@ -123,11 +123,11 @@ class Intake:
         if pending is not None and one.author == here and one.edit <= pending.edit:
             self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what was changed here since waits on
             return
-        if pending is not None and self._stands(one, pending, lost):
-            self._registry.keep(one.record, one.version)
-            return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
+            return
+        if pending is not None and self._stands(one, pending, lost):
+            self._registry.keep(one.record, one.version)
             return
         refused = one.refused or self._unusable(one, dimensions)
         if refused is not None:
@@ -203,14 +203,14 @@ class Intake:
 
     def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
         """Whether what waits here stands against what the relay has."""
-        if one.deleted:
-            return False
         repeats = self._repeats(pending)
-        if pending.deleted:  # against whatever was not made knowing of it
-            return not (one.again and repeats and one.base > pending.version)
-        if one.again and not repeats:
-            return pending.version >= one.base  # what is changed here was that before
-        return lost and pending.version > one.base and not self._says_the_same(one, pending)  # its author did not know of what is here
+        if pending.deleted and not one.deleted and not repeats:
+            return True  # against whatever was not made knowing of it
+        if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
+            return pending.version > one.base or (pending.version == one.base and not repeats)
+        if one.deleted or pending.deleted:
+            return pending.deleted and not one.deleted
+        return lost and pending.version > one.base  # its author did not know of what is here
 
     def _repeats(self, pending: Waiting) -> bool:
         """Whether nothing has changed here, and what waits only brings a relay again what it has lost."""

@@ -15,13 +15,14 @@ import pytest
 from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.unlocked import unlock
-from blinkd.errors import StoreError
+from blinkd.errors import BlinkdError
 from blinkd.sync.messages import record_of
 from blinkd.sync.records import unpack_entry
 from tests.integration.chaos.organisation import Chaos, book_of
 from tests.integration.chaos.scenario import Pace, Scenario
 from tests.integration.chaos.staff import known
 from tests.integration.sync.site import PASSWORD, Terminal
+from tests.services.server import ServerFailed
 
 DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "60"))  # thousands for a long run
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
@@ -79,14 +80,14 @@ def test_everything_arrives_once_and_both_doors_know_the_same_people(chaos: Chao
         },
         extra_weight=6,
     )
-    scenario.disturb(DISTURBANCES, chaos.work)
-    chaos.work(DISTURBANCES)  # whatever the parrot has pretended, the next true receipt tells the truth
     try:
+        scenario.disturb(DISTURBANCES, chaos.work)
+        chaos.work(DISTURBANCES)  # whatever the parrot has pretended, the next true receipt tells the truth
         scenario.settle(chaos.settled, patience=240)
         for part in chaos.parts:
             part.check()
         agree(chaos)
-    except (AssertionError, StoreError):
+    except (AssertionError, BlinkdError, ServerFailed):
         for part in chaos.parts:
             print(part.name, *part.log[-15:], sep="\n  ")  # noqa: T201  for whoever reads the failure
         raise

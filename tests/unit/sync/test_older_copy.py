@@ -214,3 +214,18 @@ def test_somebody_who_was_enrolled_again_stays_though_another_door_knows_of_the_
     settled(a, b)
     assert a.people() == b.people()
     assert a.people()["E-1"] == "Ann again"
+
+
+def test_somebody_who_is_being_enrolled_again_stays_though_another_door_brings_the_deletion_again(
+    organisation: Organisation, doors: tuple[Door, Door]
+) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    erase(a, "E-1")
+    settled(a, b, a)
+    put_back()
+    a.store.people.enrol("E-1", "Ann again", [])
+    settled(b, a)
+    settled(b, a)
+    assert a.people() == b.people()
+    assert a.people()["E-1"] == "Ann again"
