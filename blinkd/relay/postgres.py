@@ -40,7 +40,8 @@ class PostgresConnections:
             raise StoreError(f"DATABASE_URL has an @ where host and name should be, which may be a part of its password; {FORM}")
         self._url = url
         self._patience = {option: value for option, value in PATIENCE.items() if option not in parts}
-        self.name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
+        port = f":{parts['port']}" if "port" in parts else ""
+        self.name = f"{parts.get('host', 'local')}{port}/{parts.get('dbname', '')}"
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
 

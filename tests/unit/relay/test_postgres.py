@@ -39,6 +39,7 @@ def test_a_password_of_odd_characters_is_taken_as_it_is(postgres: PostgreSQL) ->
     with found.transaction(reading=True) as cursor:
         cursor.execute("SELECT current_user")
         assert cursor.fetchone() == ("odd",)
+    assert found.name == f"127.0.0.1:{postgres.port}/postgres"
     found.close()
 
 
