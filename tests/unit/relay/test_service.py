@@ -103,3 +103,17 @@ def test_what_a_relay_that_died_could_not_announce_is_announced_by_another(
     relay.hears(until=dies_in_the_first_turn)
     relay.hears((Topic(ORG, sender.name, PEOPLE), changes.to_bytes()))
     assert relay.heads() == [1, 1]  # the second at the second connection: a broker may have lost what it kept
+
+
+def test_a_new_terminal_is_online_though_it_said_so_before_it_sent_anything(
+    relay: Relay, authority: Authority, connections: OpenConnections
+) -> None:
+    """It says so once, when it connects; what it sends comes later, maybe by another relay."""
+    sender = Sender(authority, "door-1").write(1)
+    said = Status(ORG, sender.name, True, "1.0", {"pending": 1})
+    relay.hears((Topic(ORG, sender.name, STATUS), said.to_bytes()))
+    assert rows(connections, "SELECT terminal, certificate FROM terminals") == [(sender.name, b"")]
+    other = Relay(Core(connections, checker(authority)))
+    other.hears((Topic(ORG, sender.name, ATTENDANCE), sender.batch(0, 0).to_bytes()))
+    ((online, status, certificate),) = rows(connections, "SELECT online, status, certificate FROM terminals")
+    assert (bool(online), Status.parse(status.encode()), certificate) == (True, said, sender.credentials.der)
