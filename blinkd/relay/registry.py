@@ -94,7 +94,9 @@ class Registry:
         return answers, began, version
 
     def page(self, cursor: Cursor, org: str, since: int, limit: int, request: str) -> Page:
-        """Records that changed after a version, in the order of their versions, as many as fit."""
+        """Records that changed after a version, in the order of their versions, as many as fit. A head below `since` tells whoever asks that
+        this database is an older copy of the one that he knew.
+        """  # fmt: skip
         head = self.version(cursor, org)
         cursor.execute(
             self._sql("SELECT change, terminal, version, certificate FROM registry WHERE org = ? AND version > ? ORDER BY version LIMIT ?"),
@@ -115,8 +117,10 @@ class Registry:
             changes.append(PagedChange(Change.of(json.loads(text)), terminal, int(version), digest))
         more = len(changes) < len(rows)
         last = changes[-1].version if changes else since
-        upto = last if more else max(head, last)  # a change may have come since the head was read
-        return Page(request, since, upto, max(head, upto), more, certificates, tuple(changes))
+        if changes:
+            head = max(head, last)  # a change may have come since the head was read
+        upto = last if more else max(head, since)
+        return Page(request, since, upto, head, more, certificates, tuple(changes))
 
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""

@@ -193,13 +193,8 @@ class Registrar:
             registry.settle(answer.id, answer.edit, 0, CONFLICT)
 
     def announced(self, version: int, now: float) -> None:
-        """The relay says how new the registry is."""
+        """A relay says how new the registry is. It may have been overtaken by another relay on its way, so the page that is asked for counts."""
         self._head = version
-        here = self._store.intake.version()
-        if version < here:
-            log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", version, here)
-            self._store.intake.rewind(version)
-            self.work(now)
         if version != self._store.intake.version() and self._request is None:
             self._pull(now)
 
@@ -209,6 +204,13 @@ class Registrar:
             return  # an answer to a question that was asked again
         self._request = self._page_by = None
         self._patience.reset()
+        if page.head < page.since:
+            log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", page.head, page.since)
+            self._store.intake.rewind(page.head)
+            self._head = page.head
+            self._pull(now)
+            self.work(now)
+            return
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
         taken = self._store.intake.take(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost)
         if taken.applied or taken.quarantined:
