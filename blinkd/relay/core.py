@@ -13,7 +13,7 @@ from blinkd.relay.books import Books
 from blinkd.relay.connections import Connections, Cursor
 from blinkd.relay.registry import Registry
 from blinkd.relay.verification import Checker, Verification, VerifiedBatch, VerifiedChanges
-from blinkd.sync.messages import Batch, Change, Changes, Page, Receipt, Rejected, Status
+from blinkd.sync.messages import Batch, Change, Changes, Page, Pull, Receipt, Rejected, Status
 from blinkd.sync.topics import Topic
 
 Verified = VerifiedBatch | VerifiedChanges | Rejected
@@ -118,10 +118,18 @@ class Core:
         """Take in one message of changes. Raises StoreError."""
         return self.take([(changes, None)]).receipts[0]
 
-    def page(self, org: str, since: int, limit: int, request: str = "0") -> Page:
+    def page(self, org: str, since: int, limit: int, request: str = "0", mark: str | None = None) -> Page:
         """The registry's records that changed after a version. Raises StoreError."""
         with self._connections.transaction(reading=True) as cursor:
-            return self._registry.page(cursor, org, since, limit, request)
+            return self._registry.page(cursor, org, since, limit, request, mark)
+
+    def answer(self, pull: Pull) -> Page:
+        """The page that a terminal asks for. Raises StoreError."""
+        page = self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
+        if page.lost:
+            with self._connections.transaction() as cursor:
+                self._registry.outrun(cursor, pull.org, pull.since)
+        return page
 
     def status(self, status: Status) -> None:
         """Remember what a terminal says of itself, its certificate unknown until it has sent anything. Raises StoreError."""

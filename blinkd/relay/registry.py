@@ -9,7 +9,8 @@ authors knew.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from blinkd.sync.wire import LONGEST_MESSAGE
 MOST_PAGE_BYTES = LONGEST_MESSAGE - 10_000  # of changes and certificates in a page; the rest is for the members around them
 CHANGE_BYTES = 260  # of a change at most beyond its own JSON: its author, version, certificate's digest, and the members' names
 CERTIFICATE_BYTES = 80  # of a certificate at most beyond its base64: the digest that names it
+MARK_BYTES = 8  # of the random word for a version
+MOST_LOST = 1_000_000  # versions that a back-up may be behind; nobody gets further by claiming to know a later one
 KEYRING = "keyring"
 
 
@@ -35,19 +38,47 @@ class Standing:
     base: int
     edit: int
     deleted: bool
+    again: bool = False
 
 
-def judge(change: Change, terminal: str, standing: Standing | None, parent: Standing | None) -> str:
-    """stored, superseded or conflict, by the rules above. parent: of a template, its person's record."""
+def judge(
+    change: Change, terminal: str, standing: Standing | None, parent: Standing | None, known: Callable[[int], bool] = lambda _: True
+) -> str:
+    """stored, superseded or conflict, by the rules above. parent: of a template, its person's record; known: whether this database gave a
+    version out; an older copy of itself has lost that it did.
+    """  # fmt: skip
     if not change.deleted and parent is not None and parent.deleted:
         return "conflict"  # nobody who is deleted gets templates
+    if change.again and standing is not None:
+        return _judge_again(change, standing, known)
     if standing is None or change.base >= standing.version:  # greater: this database is an older copy, and the author knew what it lost
         return "stored"
     if standing.terminal == terminal and change.base >= standing.base:
         return "stored" if change.edit > standing.edit else "superseded"
     if change.deleted:
         return "superseded" if standing.deleted else "stored"
+    if standing.again and change.base >= standing.base and _alike(change, standing, known):
+        return "stored"  # what stands is only what its author knew
     return "conflict"
+
+
+def _alike(change: Change, standing: Standing, known: Callable[[int], bool]) -> bool:
+    """Whether the versions that both authors knew can be compared; before a deletion is undone, only where both are surely lost ones."""
+    lost = not known(change.base)
+    return lost == (not known(standing.base)) and (lost or not standing.deleted)
+
+
+def _judge_again(change: Change, standing: Standing, known: Callable[[int], bool]) -> str:
+    """Nothing has changed, so whatever was changed since stands against it. Its author has seen all that this database still had."""
+    if change.base == standing.version or (change.deleted and standing.deleted):
+        return "superseded"
+    if change.base > standing.version:
+        return "stored"
+    lost = not known(change.base)
+    before = lost and not known(standing.base) and change.base > standing.base  # what stands was brought by somebody who knew less
+    if change.deleted:  # stands, where it cannot be said that who changed it afterwards knew of it
+        return "stored" if before or (lost and known(standing.base)) else "conflict"
+    return "stored" if before and (standing.again or not standing.deleted) else "conflict"
 
 
 class Registry:
@@ -74,14 +105,14 @@ class Registry:
                 answers.append(Settled(change.id, change.edit, "rejected", 0, "admin"))
                 continue
             parent = standings.get(change.id.partition(".")[0]) if change.type == "template" else None
-            state = judge(change, verified.terminal, standings.get(change.id), parent)
+            state = judge(change, verified.terminal, standings.get(change.id), parent, lambda base: self._knows(cursor, org, base))
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
-                version += 1
-                standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted)
+                version = _next(version, change.base)
+                standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted, change.again)
                 records[change.id] = (
                     *(org, change.id, change.type, version, verified.terminal, change.base, change.edit, change.deleted, text),
-                    verified.digest,
+                    *(verified.digest, change.again),
                 )
                 if change.id == KEYRING and change.open is not None:
                     admin = _admin_of(change.open)
@@ -90,14 +121,15 @@ class Registry:
             before[change.id, change.signature] = (state, at)
             history.append((org, change.id, change.signature, verified.terminal, state, at, text, verified.digest))
             answers.append(Settled(change.id, change.edit, state, at))
-        self._write(cursor, org, version, records.values(), history)
+        self._write(cursor, records.values(), history)
+        self._advance(cursor, org, version, [standings[record].version for record in records])
         return answers, began, version
 
-    def page(self, cursor: Cursor, org: str, since: int, limit: int, request: str) -> Page:
-        """Records that changed after a version, in the order of their versions, as many as fit. A head below `since` tells whoever asks that
-        this database is an older copy of the one that he knew.
-        """  # fmt: skip
+    def page(self, cursor: Cursor, org: str, since: int, limit: int, request: str, mark: str | None = None) -> Page:
+        """Records that changed after a version, in the order of their versions, as many as fit. mark: see `Pull`."""
         head = self.version(cursor, org)
+        if since > head or (mark is not None and mark != self._mark_of(cursor, org, since)):
+            return Page(request, since, since, head, False, {}, (), None, lost=True)
         cursor.execute(
             self._sql("SELECT change, terminal, version, certificate FROM registry WHERE org = ? AND version > ? ORDER BY version LIMIT ?"),
             (org, since, min(limit, MOST) + 1),
@@ -116,17 +148,41 @@ class Registry:
             certificates[digest] = authors[digest]
             changes.append(PagedChange(Change.of(json.loads(text)), terminal, int(version), digest))
         more = len(changes) < len(rows)
-        last = changes[-1].version if changes else since
-        if changes:
-            head = max(head, last)  # a change may have come since the head was read
-        upto = last if more else max(head, since)
-        return Page(request, since, upto, head, more, certificates, tuple(changes))
+        head = max(head, *(one.version for one in changes[-1:]), since)  # a change may have come since the head was read
+        upto = changes[-1].version if more else head
+        return Page(request, since, upto, head, more, certificates, tuple(changes), self._mark_of(cursor, org, upto))
+
+    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
+        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
+        head, _ = self._locked(cursor, org)
+        if head < version <= head + MOST_LOST:
+            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
 
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
         cursor.execute(self._sql("SELECT version FROM organisations WHERE org = ?"), (org,))
         row = cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+    def _advance(self, cursor: Cursor, org: str, version: int, versions: Sequence[int]) -> None:
+        """The registry's newest version is this one; each of the new ones gets its mark."""
+        if versions:
+            mark = secrets.token_hex(MARK_BYTES)
+            cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
+            cursor.executemany(
+                self._sql(
+                    "INSERT INTO registry_marks (org, version, mark) VALUES (?, ?, ?) ON CONFLICT (org, version) DO UPDATE SET mark = excluded.mark"
+                ),
+                [(org, one, mark) for one in versions],
+            )
+
+    def _knows(self, cursor: Cursor, org: str, version: int) -> bool:
+        return version == 0 or self._mark_of(cursor, org, version) is not None
+
+    def _mark_of(self, cursor: Cursor, org: str, version: int) -> str | None:
+        cursor.execute(self._sql("SELECT mark FROM registry_marks WHERE org = ? AND version = ?"), (org, version))
+        row = cursor.fetchone()
+        return None if row is None else str(row[0])
 
     def _locked(self, cursor: Cursor, org: str) -> tuple[int, bytes | None]:
         sql = self._sql(f"SELECT version, admin FROM organisations WHERE org = ?{self._locking}")
@@ -143,13 +199,13 @@ class Registry:
             return {}
         cursor.execute(
             self._sql(
-                f"SELECT record, version, terminal, base, edit, deleted FROM registry WHERE org = ? AND record IN ({_marks(wanted)})"
+                f"SELECT record, version, terminal, base, edit, deleted, again FROM registry WHERE org = ? AND record IN ({_marks(wanted)})"
             ),
             (org, *wanted),
         )
         return {
-            record: Standing(int(version), terminal, int(base), int(edit), bool(deleted))
-            for record, version, terminal, base, edit, deleted in cursor.fetchall()
+            record: Standing(int(version), terminal, int(base), int(edit), bool(deleted), bool(again))
+            for record, version, terminal, base, edit, deleted, again in cursor.fetchall()
         }
 
     def _answers(self, cursor: Cursor, org: str, changes: Sequence[Change]) -> dict[tuple[str, bytes], tuple[str, int]]:
@@ -163,19 +219,18 @@ class Registry:
         )
         return {(record, bytes(signature)): (state, int(version)) for record, signature, state, version in cursor.fetchall()}
 
-    def _write(self, cursor: Cursor, org: str, version: int, records: Any, history: list[tuple[object, ...]]) -> None:  # noqa: ANN401  rows
+    def _write(self, cursor: Cursor, records: Any, history: list[tuple[object, ...]]) -> None:  # noqa: ANN401  rows
         rows = list(records)
         if rows:
             cursor.executemany(
                 self._sql(
-                    "INSERT INTO registry (org, record, type, version, terminal, base, edit, deleted, change, certificate) "
+                    "INSERT INTO registry (org, record, type, version, terminal, base, edit, deleted, change, certificate, again) "
                     f"VALUES ({_marks(rows[0])}) ON CONFLICT (org, record) DO UPDATE SET type = excluded.type, version = excluded.version, "
                     "terminal = excluded.terminal, base = excluded.base, edit = excluded.edit, deleted = excluded.deleted, "
-                    "change = excluded.change, certificate = excluded.certificate"
+                    "change = excluded.change, certificate = excluded.certificate, again = excluded.again"
                 ),
                 rows,
             )
-            cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
         if history:
             cursor.executemany(
                 self._sql(
@@ -193,6 +248,11 @@ class Registry:
 
     def _sql(self, statement: str) -> str:
         return statement.replace("?", self._mark)
+
+
+def _next(version: int, base: int) -> int:
+    """The version of the next change: later than the one that its author knew, should this database have lost that one."""
+    return (base if version < base <= version + MOST_LOST else version) + 1
 
 
 def _by_admin(org: str, change: Change, admin: bytes | None) -> bool:

@@ -157,7 +157,7 @@ class Service:
             self._answer(link, topic.org, topic.terminal, Receipt(rejected=(rejected,)))
         for pull, topic in gathered.pulls:
             if (pull.org, pull.terminal) == (topic.org, topic.terminal):
-                page = self._patiently(lambda pull=pull: self._core.page(pull.org, pull.since, pull.limit, pull.request))  # type: ignore[misc]
+                page = self._patiently(lambda pull=pull: self._core.answer(pull))  # type: ignore[misc]
                 if page is not None:
                     link.publish(str(Topic(topic.org, topic.terminal, PAGE)), page.to_bytes())
         for status in gathered.states:

@@ -5,8 +5,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from blinkd.errors import StoreError
 from blinkd.relay.connections import Cursor
@@ -51,6 +52,11 @@ class SqliteConnections:
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}; check the disk, and that `blinkd relay migrate` has been run") from None
+
+    def insert(self, cursor: Cursor, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str) -> None:
+        """Row by row, which costs little where the database is no other process."""
+        marks = ", ".join("?" * len(columns))
+        cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {conflict}", rows)
 
     def _log_ahead(self) -> None:
         """Of a new file; SQLite's own time-out does not hold for this, where another relay begins at the same moment."""

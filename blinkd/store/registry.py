@@ -18,7 +18,7 @@ from blinkd.store.book import Guard
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
 CONFLICT = "conflict"  # reason of a change that lost, until the page comes with what stands
-WAITING = "record, type, local_id, version, edit, open, admin"
+WAITING = "record, type, local_id, version, edit, open, admin, again IS edit"
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
 
 
@@ -26,7 +26,7 @@ ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"
 class Waiting:
     """A change that the relay does not have. record: the relay's name; local_id: None for one that is deleted here; version: of the relay's
     that this terminal knew, 0 for none; edit: counts the changes made here; open: what a record says that is no secret, as JSON; admin: the
-    administrator's signature of it.
+    administrator's signature of it; again: nothing has changed since that version, which the relay has lost.
     """  # fmt: skip
 
     record: str
@@ -36,6 +36,7 @@ class Waiting:
     edit: int
     open: str | None = None
     admin: bytes | None = None
+    again: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -160,11 +161,19 @@ class Registry:
                 (version, edit, failed, edit, failed, epoch, record),
             )
 
-    def waits(self, record: str, edit: int) -> bool:
-        """Whether this edit of a record is not settled yet."""
+    def waits(self, waiting: Waiting) -> bool:
+        """Whether a change is not settled yet, and knows of no later version than when it was read."""
         with self._reading():
-            sql = "SELECT 1 FROM registry WHERE record = ? AND edit = ? AND sync = 'PENDING'"
-            return self._database.execute_sql(sql, (record, edit)).fetchone() is not None
+            sql = "SELECT 1 FROM registry WHERE record = ? AND edit = ? AND sync = 'PENDING' AND version = ?"
+            return self._database.execute_sql(sql, (waiting.record, waiting.edit, waiting.version)).fetchone() is not None
+
+    def keep(self, record: str, version: int) -> None:
+        """What is here stands, though the relay has something else as this version: it waits, as a change of that."""
+        with self._guard():
+            self._database.execute_sql(
+                "UPDATE registry SET version = max(version, ?), sync = 'PENDING', reason = NULL, again = NULL WHERE record = ?",
+                (version, record),
+            )
 
     def lose(self, waiting: Waiting, winner: str, lost: str | None, now: Instant) -> None:
         """Another terminal's change stands: this one's is kept where a supervisor finds it, and waits no longer."""

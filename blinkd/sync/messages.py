@@ -34,6 +34,7 @@ CERTIFICATE = "certificate"
 CHAIN_STATES = frozenset({"ok", "gap", "fork"})
 
 _SENDER = frozenset({"v", "org", "terminal"})
+_PAGE = frozenset({"v", "request", "since", "upto", "head", "more", "certificates", "changes", "mark", "lost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A new state of one record. base: the relay's version that its author knew, 0 for none; edit: counts the author's changes of it;
-    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it.
+    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it;
+    again: nothing has changed, it is what version `base` was, for a relay that has lost that.
     """  # fmt: skip
 
     id: str
@@ -121,6 +123,7 @@ class Change:
     open: Mapping[str, Any] | None
     signature: bytes
     admin: bytes | None = None
+    again: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -138,6 +141,7 @@ class Change:
             "open": self.open,
             "admin": None if self.admin is None else b64(self.admin),
             "signature": b64(self.signature),
+            "again": self.again,
         }
 
     @classmethod
@@ -167,6 +171,7 @@ class Change:
             plain,
             read.binary("signature", SIGNATURE_BYTES),
             admin,
+            read.flag("again"),
         )
 
     def digest(self) -> bytes:
@@ -176,7 +181,7 @@ class Change:
         return NOTHING if self.open is None else hashlib.sha256(canonical(self.open)).digest()
 
 
-CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature"})
+CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature", "again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,27 +211,36 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Asks for the registry's changes after version `since`. request: hexadecimal, comes back in the page."""
+    """Asks for the registry's changes after version `since`. request: hexadecimal, comes back in the page; mark: the word by which the page
+    that ended there named it, None at the beginning.
+    """  # fmt: skip
 
     org: str
     terminal: str
     since: int
     limit: int
     request: str
+    mark: str | None = None
 
     def to_bytes(self) -> bytes:
         """The message."""
         return dump(
             {"v": VERSION, "org": self.org, "terminal": self.terminal, "since": self.since, "limit": self.limit, "request": self.request}
+            | {"mark": self.mark}
         )
 
     @classmethod
     def parse(cls, data: bytes) -> "Pull":
         """Read a message."""
-        read = Reader(load(data), "pull", _SENDER | {"since", "limit", "request"})
+        read = Reader(load(data), "pull", _SENDER | {"since", "limit", "request", "mark"})
         read.version(VERSION)
         return cls(
-            read.name("org"), read.name("terminal"), read.number("since"), read.number("limit", 1, MOST), read.matching("request", HEX)
+            read.name("org"),
+            read.name("terminal"),
+            read.number("since"),
+            read.number("limit", 1, MOST),
+            read.matching("request", HEX),
+            _mark(read),
         )
 
 
@@ -252,7 +266,9 @@ class PagedChange:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256."""
+    """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256; mark: the word
+    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page.
+    """  # fmt: skip
 
     request: str
     since: int
@@ -261,19 +277,21 @@ class Page:
     more: bool
     certificates: Mapping[str, bytes]
     changes: tuple[PagedChange, ...]
+    mark: str | None = None
+    lost: bool = False
 
     def to_bytes(self) -> bytes:
         """The message."""
         return dump(
             {"v": VERSION, "request": self.request, "since": self.since, "upto": self.upto, "head": self.head, "more": self.more}
             | {"certificates": {digest: b64(der) for digest, der in self.certificates.items()}}
-            | {"changes": [change.to_json() for change in self.changes]}
+            | {"changes": [change.to_json() for change in self.changes], "mark": self.mark, "lost": self.lost}
         )
 
     @classmethod
     def parse(cls, data: bytes) -> "Page":
         """Read a message. The digests of the certificates hold."""
-        read = Reader(load(data), "page", frozenset({"v", "request", "since", "upto", "head", "more", "certificates", "changes"}))
+        read = Reader(load(data), "page", _PAGE)
         read.version(VERSION)
         changes = tuple(PagedChange.of(one) for one in read.items("changes", 0, MOST))
         names = read.member("certificates")
@@ -289,7 +307,10 @@ class Page:
         versions = [since, *(one.version for one in changes)]
         if any(later <= earlier for earlier, later in pairwise(versions)) or not versions[-1] <= upto:
             reject("page: the versions are not in order")
-        return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes)
+        lost = read.flag("lost")
+        if lost and (changes or upto != since):
+            reject("page: what was lost holds nothing")
+        return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes, _mark(read), lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +444,7 @@ def entry_signed(org: str, terminal: str, entry_hash: bytes, digest: bytes) -> b
 
 def change_signed(org: str, terminal: str, change: Change) -> bytes:
     """What a terminal signs of a change."""
-    head = b"blinkd change 2\n" + prefixed(org, terminal, change.type, change.id)
+    head = (b"blinkd change again 2\n" if change.again else b"blinkd change 2\n") + prefixed(org, terminal, change.type, change.id)
     return head + change.base.to_bytes(8, "big") + change.edit.to_bytes(8, "big") + change.digest()
 
 
@@ -435,6 +456,10 @@ def admin_signed(org: str, change: Change) -> bytes:
 def record_of(terminal: str, book: str, seq: int) -> str:
     """The record id of an entry, to which its envelope is bound."""
     return f"{terminal}:{book}:{seq}"
+
+
+def _mark(read: Reader) -> str | None:
+    return None if read.member("mark") is None else read.matching("mark", HEX)
 
 
 def _certificate(read: Reader) -> bytes:

@@ -14,9 +14,9 @@ from blinkd.crypto.signing import Signer, Verifier
 from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyMissing
 from blinkd.store.database import Store
 from blinkd.store.erasure import Hours
-from blinkd.store.intake import Incoming
 from blinkd.store.registry import CONFLICT, Waiting
 from blinkd.store.replica import PersonReplica, Replica
+from blinkd.store.timeline import Incoming
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.keeper import REVOCATION, Keeper
 from blinkd.sync.messages import CERTIFICATE, MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
@@ -89,6 +89,7 @@ class Registrar:
         self._request: str | None = None
         self._page_by: float | None = None
         self._head = 0
+        self._back = 0  # pages that the relay knows nothing of, until one is found that it knows
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
 
     @property
@@ -106,6 +107,7 @@ class Registrar:
         self._connected = True
         self._sent.clear()
         self._answer_by = self._request = self._page_by = None
+        self._back = 0
         self._patience.reset()
         self._pull(now)
         self.work(now)
@@ -127,8 +129,8 @@ class Registrar:
         if self._answer_by is not None and now >= self._answer_by:
             self._sent.clear()
             self._answer_by = None
-        if self._sent:
-            return  # one message at a time: what changes meanwhile is put together
+        if self._sent or self._back or self._store.timeline.rewound():
+            return  # one message at a time: what changes meanwhile is put together; and what a relay has lost is sent when all it has is here
         registry = self._store.registry
         if self._keeper.refresh():
             for said in registry.published(REVOCATION).values():
@@ -167,7 +169,10 @@ class Registrar:
         """Heed what the relay says of changes."""
         at = self._clock.now()
         for answer in answers:
-            waiting, lost = self._sent.pop(answer.id, (None, None))
+            waiting, lost = self._sent.get(answer.id, (None, None))
+            if waiting is None or max(waiting.edit, 1) != answer.edit:
+                continue  # of what was sent before the connection broke, or before the relay lost it: what waits now gets an answer of its own
+            del self._sent[answer.id]
             if answer.state == "conflict":
                 self._lost(answer, waiting, lost, at)
                 continue
@@ -182,20 +187,20 @@ class Registrar:
                 self._pull(now)
             self.work(now)
 
-    def _lost(self, answer: Settled, waiting: Waiting | None, lost: str | None, at: Instant) -> None:
+    def _lost(self, answer: Settled, waiting: Waiting, lost: str | None, at: Instant) -> None:
         """Another terminal's change stands. What it says comes by a page, which also tells whether it differs from this terminal's at all."""
         registry = self._store.registry
-        if waiting is None or not registry.waits(answer.id, answer.edit):
-            return  # the page was here first
-        if answer.version <= self._store.intake.version():
+        if not registry.waits(waiting):
+            return  # the page was here first; and where it let this terminal's change stand, that is sent again by the version it now knows
+        if answer.version <= self._store.timeline.version() and not waiting.again:
             registry.lose(waiting, "", lost, at)
         else:
             registry.settle(answer.id, answer.edit, 0, CONFLICT)
 
     def announced(self, version: int, now: float) -> None:
-        """A relay says how new the registry is. It may have been overtaken by another relay on its way, so the page that is asked for counts."""
+        """The relay says how new the registry is."""
         self._head = version
-        if version != self._store.intake.version() and self._request is None:
+        if self._request is None:  # also where it is no newer: a relay that was put back may have come to the same number by another way
             self._pull(now)
 
     def page(self, page: Page, now: float) -> None:
@@ -204,24 +209,31 @@ class Registrar:
             return  # an answer to a question that was asked again
         self._request = self._page_by = None
         self._patience.reset()
-        if page.head < page.since:
-            log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", page.head, page.since)
-            self._store.intake.rewind(page.head)
-            self._head = page.head
+        if page.lost:
+            self._back += 1
             self._pull(now)
-            self.work(now)
             return
+        if self._back:
+            log.warning("the relay is an older copy, which knows nothing of what came after version %d: it is sent that again", page.since)
+            self._store.timeline.rewind(page.since)
+            self._back = 0
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
-        taken = self._store.intake.take(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost)
+        last = not page.more and page.upto == page.head
+        taken = self._store.intake.take(
+            *(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost),
+            mark=page.mark,
+            last=last,
+        )
         if taken.applied or taken.quarantined:
             log.info(
                 "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
             )
         self._head = max(self._head, page.head)
-        if page.more or page.upto < self._head:
+        if not last or page.upto < self._head:
             self._pull(now)
         else:
             self.try_again()
+            self.work(now)
             registry = self._store.registry
             self._keeper.forget_unused({epoch: registry.sealed_in(epoch) for epoch in self._keeper.old_epochs()})
 
@@ -235,7 +247,8 @@ class Registrar:
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)
         self._page_by = now + self._patience.next_s()
-        self._send_pull(Pull(self._org, self._terminal, self._store.intake.version(), MOST, self._request).to_bytes())
+        since, mark = self._store.timeline.known(self._back)
+        self._send_pull(Pull(self._org, self._terminal, since, MOST, self._request, mark).to_bytes())
 
     def _record_of(self, kind: str, local_id: str, person_id: str) -> str:
         return self._names.person_record(local_id) if kind == PERSON else self._names.template_record(person_id, local_id)
@@ -252,7 +265,8 @@ class Registrar:
             except (KeyMissing, EnvelopeRejected) as error:
                 log.error("record %s cannot be sent: %s", waiting.record, error)
                 return None, str(error)
-        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, said, b"", waiting.admin)
+        edit, again = max(waiting.edit, 1), bool(waiting.again)
+        change = Change(waiting.record, waiting.type, waiting.version, edit, envelope, said, b"", waiting.admin, again)
         return replace(change, signature=self._signer.sign(change_signed(self._org, self._terminal, change))), None
 
     def _seal_lost(self, waiting: Waiting) -> str | None:

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from blinkd.errors import StoreError
+from blinkd.measure.servers.ports import free_ports
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.relay.postgres import PostgresConnections
-from tests.services.ports import free_ports
-from tests.services.postgresql import PostgreSQL
 
 
 @pytest.mark.parametrize(

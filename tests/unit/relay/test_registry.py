@@ -16,8 +16,8 @@ from blinkd.crypto.signing import Signer
 from blinkd.errors import MessageRejected
 from blinkd.relay.connections import Connections, Cursor, OpenConnections
 from blinkd.relay.core import Core
-from blinkd.relay.registry import Standing, judge
-from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Settled, change_signed
+from blinkd.relay.registry import MOST_LOST, Standing, judge
+from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Pull, Settled, change_signed
 from blinkd.sync.wire import LONGEST_MESSAGE, LONGEST_OPEN
 from tests.services.certificates import Authority
 from tests.unit.relay.senders import ORG, Sender, checker, keyring
@@ -108,6 +108,20 @@ def test_a_later_version_is_never_given_twice_and_pages_come_in_order(core: Core
     assert seen == [(n + 1, f"{n:032x}", "a") for n in (0, 1, 2, 4, 5, 6)] + [(8, f"{3:032x}", "b")]
     assert core.page(ORG, 8, 3, "ab").changes == ()
     assert set(core.page(ORG, 0, 500, "ab").certificates.values()) == {a.credentials.der, b.credentials.der}
+
+
+def test_an_older_copy_says_so_to_whoever_knows_more_and_goes_on_beyond_it(core: Core, authority: Authority) -> None:
+    a = Sender(authority, "a")
+    settled(core, a, *(a.change(f"{n:032x}", 0, 1) for n in range(3)))
+    page = core.answer(Pull(ORG, "a", 0, 500, "ab"))
+    assert (page.upto, page.lost) == (3, False)
+    assert page.mark is not None
+    assert not core.answer(Pull(ORG, "a", 3, 500, "ab", page.mark)).lost
+    for since, mark in ((3, "00"), (9, None), (9, page.mark)):
+        lost = core.answer(Pull(ORG, "a", since, 500, "ab", mark))
+        assert (lost.lost, lost.changes, lost.upto) == (True, (), since)
+    assert settled(core, a, a.change("f" * 32, 0, 1), a.change("e" * 32, 14, 1)) == [("stored", 11), ("stored", 15)]
+    assert settled(core, a, a.change("d" * 32, MOST_LOST * 2, 1)) == [("stored", 16)]  # nobody uses the versions up
 
 
 def test_the_same_message_again_gets_the_same_answer_and_changes_nothing(
@@ -222,7 +236,7 @@ class Reference:
                     continue
                 if base < at and not own_next and (gone or not deleted):
                     continue
-            version += 1
+            version = max(version, base) + 1
             found[record], bases[record], edits[record] = (version, terminal, deleted), base, edit
         return found
 
@@ -235,7 +249,7 @@ class Reference:
 )
 def test_the_rules_are_those_of_a_slow_reference(connections: OpenConnections, authority: Authority, changes: Any) -> None:
     with connections.transaction() as cursor:
-        for table in ("registry", "history", "organisations"):
+        for table in ("registry", "registry_marks", "history", "organisations"):
             cursor.execute(f"DELETE FROM {table}")
     reference, senders = Reference(), {name: Sender(authority, name) for name in "abc"}
     relay = Core(connections, checker(authority))

@@ -139,7 +139,7 @@ class Door:
             self.registrar.settled(receipt.people, self.now)
         else:
             pull = Pull.parse(payload)
-            self.registrar.page(Page.parse(core.page(ORG, pull.since, pull.limit, pull.request).to_bytes()), self.now)
+            self.registrar.page(Page.parse(core.answer(pull).to_bytes()), self.now)
 
     def people(self) -> dict[str, str]:
         return {person.id: person.name for person in self.store.people.all()}
