@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ ALONE_S = 600  # for which the broker keeps messages for a relay that shares wit
 SHARING_S = 0  # one that shares keeps nothing: Mosquitto would deal out to it, while it is away or dead, what the others could take
 LONGEST_WAIT_S = 60.0  # between two tries while the database is away
 IDLE_S = 1.0
+WORD_BYTES = 4
 HEADS_S = 10.0  # between two looks whether a registry has a version that was not announced
 
 T = TypeVar("T")
@@ -213,6 +215,9 @@ def relay_broker(settings: RelaySettings) -> Broker:
 
 
 def relay_link(service: Service, broker: Broker, name: str, group: str | None) -> Link:
-    """The connection of a relay. name: of this process; empty: the machine's. Raises ConfigError."""
-    client = f"relay-{name or socket.gethostname()}"
+    """The connection of a relay. name: of this process; empty: the machine's, and where it shares a random word, for two of one name would
+    end each other's connection again and again. Raises ConfigError.
+    """  # fmt: skip
+    own = socket.gethostname() + ("" if group is None else f"-{secrets.token_hex(WORD_BYTES)}")
+    client = f"relay-{name or own}"
     return MqttLink(broker, client, subscriptions(group), None, service.happened, in_flight=IN_FLIGHT, manual=True)
