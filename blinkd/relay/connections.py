@@ -8,10 +8,6 @@ from typing import Any, Protocol
 class Cursor(Protocol):
     """A cursor as PEP 249 has it, inside a transaction."""
 
-    @property
-    def rowcount(self) -> int:
-        """Rows that the last statement changed."""
-
     def execute(self, statement: str, values: Sequence[Any] = ...) -> object:
         """Run a statement."""
 
