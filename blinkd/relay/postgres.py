@@ -110,4 +110,5 @@ class PostgresConnections:
             words = (str(error).splitlines() or [type(error).__name__])[0]  # libpq's own, which never has a password
             raise StoreError(f"database {self.name}: {words}; check that it runs and DATABASE_URL is right") from None
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # whatever the database prefers: rows are locked where it counts
+        connection.prepare_threshold = None  # a pooler that hands out connections by the transaction knows no prepared statements
         return connection

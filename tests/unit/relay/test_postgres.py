@@ -94,3 +94,13 @@ def test_a_role_without_rights_and_a_standby_are_told_apart_from_a_database_with
         with pytest.raises(StoreError, match=why), connections.transaction() as cursor:
             cursor.execute("SELECT * FROM no_such_table" if url == postgres.url else "CREATE TABLE public.made_by_nobody (x INTEGER)")
         connections.close()
+
+
+def test_nothing_is_prepared_in_the_connection_for_a_pooler_may_hand_out_another_one(postgres: PostgreSQL) -> None:
+    found = PostgresConnections(postgres.url)
+    with found.transaction() as cursor:
+        for number in range(20):
+            cursor.execute("SELECT %s::int", (number,))
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert cursor.fetchone() == (0,)
+    found.close()
