@@ -146,11 +146,7 @@ class Core:
 
     def answer(self, pull: Pull) -> Page:
         """The page that a terminal asks for. Raises StoreError."""
-        page = self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
-        if page.lost:
-            with self._connections.transaction() as cursor:
-                self._registry.outrun(cursor, pull.org, pull.since)
-        return page
+        return self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
 
     def status(self, status: Status) -> None:
         """Remember what a terminal says of itself. Raises StoreError."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import secrets
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from blinkd.errors import StoreError
-from blinkd.relay.connections import Cursor
+from blinkd.relay.connections import ERA_BYTES, Cursor
 
 MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
 CONNECT_S = 10
@@ -37,6 +38,7 @@ class PostgresConnections:
             ) from None
         self._url = url
         self.name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
+        self.era = secrets.token_hex(ERA_BYTES)
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
 
@@ -88,6 +90,8 @@ class PostgresConnections:
             else:
                 return connection
         try:
-            return psycopg.connect(self._url, connect_timeout=CONNECT_S)
+            connection = psycopg.connect(self._url, connect_timeout=CONNECT_S)
         except psycopg.Error as error:
             raise StoreError(f"database {self.name}: {type(error).__name__}; check that it runs and DATABASE_URL is right") from None
+        self.era = secrets.token_hex(ERA_BYTES)
+        return connection

@@ -9,7 +9,6 @@ authors knew.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +20,7 @@ from blinkd.relay.verification import VerifiedChanges
 from blinkd.sync.messages import ADMIN_TYPES, MOST, Change, Page, PagedChange, Settled, admin_signed
 from blinkd.sync.wire import LONGEST_MESSAGE
 
-MARK_BYTES = 8  # of the random word for a version
-MOST_LOST = 1_000_000  # versions that a back-up may be behind; nobody gets further by claiming to know a later one
+MOST_LOST = 1_000_000  # versions that a back-up may be behind; an era begins so much later than what was there
 MOST_PAGE_BYTES = LONGEST_MESSAGE - 150_000  # of changes in a page; the rest is for certificates and members around them
 KEYRING = "keyring"
 
@@ -83,6 +81,7 @@ class Registry:
     """Statements; the transactions are the caller's."""
 
     def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._mark = connections.mark
         self._locking = connections.locking
 
@@ -90,7 +89,7 @@ class Registry:
         """Take changes in, in their order. Returns what became of each, and the registry's version before and now."""
         org = verified.org
         began, admin = self._locked(cursor, org)
-        version = began
+        version, begun = began, False
         answers = [Settled(change.id, change.edit, "rejected", 0, "signature") for change in verified.refused]
         standings, before = self._standings(cursor, org, verified.changes), self._answers(cursor, org, verified.changes)
         history: list[tuple[object, ...]] = []
@@ -106,7 +105,8 @@ class Registry:
             state = judge(change, verified.terminal, standings.get(change.id), parent, lambda base: self._knows(cursor, org, base))
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
-                version = _next(version, change.base)
+                version = (version if begun else self._begin(cursor, org, version)) + 1
+                begun = True
                 standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted, change.again)
                 records[change.id] = (
                     *(org, change.id, change.type, version, verified.terminal, change.base, change.edit, change.deleted, text),
@@ -127,7 +127,8 @@ class Registry:
         """Records that changed after a version, in the order of their versions, as many as fit. mark: see `Pull`."""
         head = self.version(cursor, org)
         if since > head or (mark is not None and mark != self._mark_of(cursor, org, since)):
-            return Page(request, since, since, head, False, {}, (), None, lost=True)
+            common = self._common(cursor, org, since, mark)
+            return Page(request, since, common, head, False, {}, (), mark if common else None, lost=True)
         cursor.execute(
             self._sql("SELECT change, terminal, version, certificate FROM registry WHERE org = ? AND version > ? ORDER BY version LIMIT ?"),
             (org, since, min(limit, MOST) + 1),
@@ -146,22 +147,21 @@ class Registry:
         certificates, word = self._certificates(cursor, org, changes), self._mark_of(cursor, org, upto)
         return Page(request, since, upto, head, more, certificates, tuple(changes), word)
 
-    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
-        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
-        head, _ = self._locked(cursor, org)
-        if head < version <= head + MOST_LOST:
-            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
-
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
         cursor.execute(self._sql("SELECT version FROM organisations WHERE org = ?"), (org,))
         row = cursor.fetchone()
         return 0 if row is None else int(row[0])
 
+    def _begin(self, cursor: Cursor, org: str, version: int) -> int:
+        """The version after which this era's begin: later than any that may have been given out and lost, so that none is given out twice."""
+        cursor.execute(self._sql("SELECT 1 FROM registry_marks WHERE org = ? AND mark = ? LIMIT 1"), (org, self._connections.era))
+        return version if version == 0 or cursor.fetchone() is not None else version + MOST_LOST
+
     def _advance(self, cursor: Cursor, org: str, version: int, versions: Sequence[int]) -> None:
         """The registry's newest version is this one; each of the new ones gets its mark."""
         if versions:
-            mark = secrets.token_hex(MARK_BYTES)
+            mark = self._connections.era
             cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
             cursor.executemany(
                 self._sql(
@@ -172,6 +172,13 @@ class Registry:
 
     def _knows(self, cursor: Cursor, org: str, version: int) -> bool:
         return version == 0 or self._mark_of(cursor, org, version) is not None
+
+    def _common(self, cursor: Cursor, org: str, since: int, mark: str | None) -> int:
+        """The newest version before `since` that this database knows by a mark; 0: none."""
+        cursor.execute(
+            self._sql("SELECT max(version) FROM registry_marks WHERE org = ? AND mark = ? AND version < ?"), (org, mark or "", since)
+        )
+        return int(cursor.fetchone()[0] or 0)
 
     def _mark_of(self, cursor: Cursor, org: str, version: int) -> str | None:
         cursor.execute(self._sql("SELECT mark FROM registry_marks WHERE org = ? AND version = ?"), (org, version))
@@ -243,11 +250,6 @@ class Registry:
 
     def _sql(self, statement: str) -> str:
         return statement.replace("?", self._mark)
-
-
-def _next(version: int, base: int) -> int:
-    """The version of the next change: later than the one that its author knew, should this database have lost that one."""
-    return (base if version < base <= version + MOST_LOST else version) + 1
 
 
 def _by_admin(org: str, change: Change, admin: bytes | None) -> bool:

@@ -1,13 +1,14 @@
 """SQLite: one connection that threads take in turn."""
 
 import contextlib
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from blinkd.errors import StoreError
-from blinkd.relay.connections import Cursor
+from blinkd.relay.connections import ERA_BYTES, Cursor
 
 BUSY_S = 10.0  # the relay's own writer holds the file for a batch; longer means that something hangs
 
@@ -23,6 +24,7 @@ class SqliteConnections:
         """Open it. Raises StoreError."""
         self._path = path
         self.name = f"SQLite, {path}"
+        self.era = secrets.token_hex(ERA_BYTES)
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)

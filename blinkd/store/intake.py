@@ -208,8 +208,10 @@ class Intake:
             return True  # against whatever was not made knowing of it
         if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
             return pending.version > one.base or (pending.version == one.base and not repeats)
-        if one.deleted or pending.deleted:
-            return pending.deleted and not one.deleted
+        if one.deleted:
+            return False
+        if pending.deleted:  # unless it is certain that whoever changed it afterwards knew of that
+            return not (pending.version <= one.base and self._timeline.was_lost(one.base))
         return lost and pending.version > one.base  # its author did not know of what is here
 
     def _repeats(self, pending: Waiting) -> bool:

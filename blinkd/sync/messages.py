@@ -262,7 +262,8 @@ class PagedChange:
 @dataclass(frozen=True, slots=True)
 class Page:
     """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256; mark: the word
-    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page.
+    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page: up to
+    `upto` it knows versions by that mark.
     """  # fmt: skip
 
     request: str
@@ -300,10 +301,10 @@ class Page:
             reject("page: a certificate is missing")
         since, upto, head = read.number("since"), read.number("upto"), read.number("head")
         versions = [since, *(one.version for one in changes)]
-        if any(later <= earlier for earlier, later in pairwise(versions)) or not versions[-1] <= upto:
-            reject("page: the versions are not in order")
         lost = read.flag("lost")
-        if lost and (changes or upto != since):
+        if any(later <= earlier for earlier, later in pairwise(versions)) or not (lost or versions[-1] <= upto):
+            reject("page: the versions are not in order")
+        if lost and (changes or upto > since):
             reject("page: what was lost holds nothing")
         return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes, _mark(read), lost)
 

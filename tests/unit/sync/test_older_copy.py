@@ -37,6 +37,7 @@ def backed_up(organisation: Organisation) -> Callable[[], None]:
     held: dict[str, list[tuple[Any, ...]]] = {table: organisation.rows(f"SELECT * FROM {table}") for table in TABLES}
 
     def put_back() -> None:
+        organisation.connections.era = f"{len(organisation.rows('SELECT * FROM history')):x}"
         with organisation.connections.transaction() as cursor:
             for table, rows in held.items():
                 cursor.execute(f"DELETE FROM {table}")
@@ -123,7 +124,7 @@ def test_a_door_that_stops_between_two_pages_goes_on_where_it_was(organisation: 
     put_back()
     erase(b, "E-1")
     b.sync()
-    a.store.timeline.rewind(a.store.timeline.known(1)[0])
+    a.store.timeline.rewind(*a.store.timeline.known(1))
     assert a.store.timeline.rewound()
     a.sync(lambda suffix, _: suffix != "pull")
     assert a.store.registry.counts()["PENDING"] > 0  # not a word before all is known that the relay has
