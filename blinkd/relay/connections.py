@@ -1,6 +1,6 @@
 """The small part of a database that the relay needs, so that its statements run on SQLite and PostgreSQL alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -52,6 +52,9 @@ class Connections(Protocol):
     @property
     def locking(self) -> str:
         """What a SELECT ends with that holds its rows until the transaction ends."""
+
+    def insert(self, cursor: Cursor, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str) -> None:
+        """Add many rows at once. columns: names and types; conflict: the statement's end that says what becomes of rows that are there."""
 
     def lock_schema(self, cursor: Cursor) -> None:
         """Let nobody else change the schema until the transaction ends."""

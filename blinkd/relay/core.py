@@ -24,19 +24,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A receipt and whose it is."""
-
-    org: str
-    terminal: str
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """Of one transaction. receipts: in the order of the messages; heads: organisations whose registry has a new version, and which."""
 
-    receipts: tuple[Told, ...]
+    receipts: tuple[Receipt, ...]
     heads: dict[str, int]
 
 
@@ -52,6 +43,7 @@ class Core:
         self._registry = Registry(connections)
         self._turn = threading.Lock()
         self._today = today or (lambda: datetime.now(UTC).date())
+        self._heeded: dict[str, int] = {}  # by organisation: the version up to which revocations are heeded
         self._seen: dict[tuple[str, str], tuple[bytes, str]] = {}  # what the table of terminals has already
 
     def group(self) -> str:
@@ -63,13 +55,6 @@ class Core:
             )
             cursor.execute(self._sql("SELECT value FROM relay_secrets WHERE name = ?"), (GROUP,))
             return str(cursor.fetchone()[0])
-
-    def heed_revocations(self) -> None:
-        """Take over which certificates the organisations have revoked. Raises StoreError."""
-        with self._connections.transaction(reading=True) as cursor:
-            cursor.execute("SELECT change FROM registry WHERE type = 'revocation'")
-            for (text,) in cursor.fetchall():
-                self._heed(Change.of(json.loads(text)))
 
     def heads(self) -> dict[str, int]:
         """The newest version of every organisation's registry. Raises StoreError."""
@@ -83,6 +68,7 @@ class Core:
             return self._take(messages)
 
     def _take(self, messages: Sequence[tuple[Batch | Changes, Topic | None]]) -> Outcome:
+        self._heed_revocations({message.org for message, _ in messages})
         verified = [
             self._verification.batch(message, topic) if isinstance(message, Batch) else self._verification.changes(message, topic)
             for message, topic in messages
@@ -93,14 +79,7 @@ class Core:
         except StoreError:
             self._seen.clear()  # what was noted there may not have come to the table
             raise
-        for one, receipt in zip(verified, receipts, strict=True):
-            if isinstance(one, VerifiedChanges):
-                stored = {settled.id for settled in receipt.people if settled.state == "stored"}
-                for change in one.changes:
-                    if change.id in stored:
-                        self._heed(change)
-        told = tuple(Told(message.org, message.terminal, receipt) for (message, _), receipt in zip(messages, receipts, strict=True))
-        return Outcome(told, heads)
+        return Outcome(tuple(receipts), heads)
 
     def _store(
         self, cursor: Cursor, messages: Sequence[tuple[Batch | Changes, Topic | None]], verified: Sequence[Verified]
@@ -117,11 +96,11 @@ class Core:
                 stored, chain = self._books.take(cursor, one, self._today())
                 receipts[place] = Receipt(stored, (), one.rejected, chain)
             else:
+                answers, before, version = self._registry.take(cursor, one)  # from here on the organisation's registry is locked
                 cursor.execute(
                     self._sql("INSERT INTO certificates (org, digest, der) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
                     (one.org, one.digest, one.sender.der),
                 )
-                answers, before, version = self._registry.take(cursor, one)
                 if version > before:
                     heads[one.org] = version
                 receipts[place] = Receipt(None, tuple(answers))
@@ -133,11 +112,11 @@ class Core:
 
     def attendance(self, batch: Batch) -> Receipt:
         """Take in one batch. Raises StoreError."""
-        return self.take([(batch, None)]).receipts[0].receipt
+        return self.take([(batch, None)]).receipts[0]
 
     def people(self, changes: Changes) -> Receipt:
         """Take in one message of changes. Raises StoreError."""
-        return self.take([(changes, None)]).receipts[0].receipt
+        return self.take([(changes, None)]).receipts[0]
 
     def page(self, org: str, since: int, limit: int, request: str = "0", mark: str | None = None) -> Page:
         """The registry's records that changed after a version. Raises StoreError."""
@@ -169,8 +148,23 @@ class Core:
         )
         self._seen[org, terminal] = now
 
+    def _heed_revocations(self, organisations: set[str]) -> None:
+        """Those that the registry has taken since the last time, from whichever relay, hold from now on."""
+        with self._connections.transaction(reading=True) as cursor:
+            for org in sorted(organisations):
+                version, known = self._registry.version(cursor, org), self._heeded.get(org, 0)
+                if version == known:
+                    continue
+                since = known if version > known else 0  # less: this database is an older copy
+                cursor.execute(
+                    self._sql("SELECT change FROM registry WHERE org = ? AND version > ? AND type = 'revocation'"),
+                    (org, since),
+                )
+                for (text,) in cursor.fetchall():
+                    self._heed(Change.of(json.loads(text)))
+                self._heeded[org] = version
+
     def _heed(self, change: Change) -> None:
-        """A revocation that the registry has taken holds at once."""
         if change.type == "revocation" and change.open is not None:
             try:
                 self._checker.revoke(change.open)

@@ -21,7 +21,9 @@ from blinkd.sync.messages import ADMIN_TYPES, MOST, Change, Page, PagedChange, S
 from blinkd.sync.wire import LONGEST_MESSAGE
 
 MOST_LOST = 1_000_000  # versions that a back-up may be behind; an era begins so much later than what was there
-MOST_PAGE_BYTES = LONGEST_MESSAGE - 150_000  # of changes in a page; the rest is for certificates and members around them
+MOST_PAGE_BYTES = LONGEST_MESSAGE - 10_000  # of changes and certificates in a page; the rest is for the members around them
+CHANGE_BYTES = 260  # of a change at most beyond its own JSON: its author, version, certificate's digest, and the members' names
+CERTIFICATE_BYTES = 80  # of a certificate at most beyond its base64: the digest that names it
 KEYRING = "keyring"
 
 
@@ -134,18 +136,22 @@ class Registry:
             (org, since, min(limit, MOST) + 1),
         )
         rows = cursor.fetchall()
+        authors = self._certificates(cursor, org, sorted({row[3] for row in rows}))
         changes: list[PagedChange] = []
+        certificates: dict[str, bytes] = {}
         size = 0
         for text, terminal, version, digest in rows[: min(limit, MOST)]:
-            size += len(text)
+            size += len(text) + CHANGE_BYTES
+            if digest not in certificates:
+                size += len(authors[digest]) * 4 // 3 + CERTIFICATE_BYTES
             if changes and size > MOST_PAGE_BYTES:
                 break
+            certificates[digest] = authors[digest]
             changes.append(PagedChange(Change.of(json.loads(text)), terminal, int(version), digest))
         more = len(changes) < len(rows)
-        head = max(head, *(one.version for one in changes[-1:]), since)  # the records were read a moment later than the version
+        head = max(head, *(one.version for one in changes[-1:]), since)  # a change may have come since the head was read
         upto = changes[-1].version if more else head
-        certificates, word = self._certificates(cursor, org, changes), self._mark_of(cursor, org, upto)
-        return Page(request, since, upto, head, more, certificates, tuple(changes), word)
+        return Page(request, since, upto, head, more, certificates, tuple(changes), self._mark_of(cursor, org, upto))
 
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
@@ -241,8 +247,7 @@ class Registry:
                 history,
             )
 
-    def _certificates(self, cursor: Cursor, org: str, changes: Sequence[PagedChange]) -> Mapping[str, bytes]:
-        wanted = sorted({one.certificate for one in changes})
+    def _certificates(self, cursor: Cursor, org: str, wanted: Sequence[str]) -> Mapping[str, bytes]:
         if not wanted:
             return {}
         cursor.execute(self._sql(f"SELECT digest, der FROM certificates WHERE org = ? AND digest IN ({_marks(wanted)})"), (org, *wanted))

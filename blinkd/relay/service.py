@@ -19,6 +19,7 @@ IN_FLIGHT = 100  # answers that the broker has not acknowledged
 SESSION_S = 600  # for which the broker keeps messages for a relay that is away; later terminals send them again
 LONGEST_WAIT_S = 60.0  # between two tries while the database is away
 IDLE_S = 1.0
+HEADS_S = 10.0  # between two looks whether a registry has a version that was not announced
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ class Service:
         self._most = most
         self._stopped = stopped
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
-        self._heads: dict[str, int] = {}
+        self._heads: dict[str, int] = {}  # what this relay has announced, by organisation
+        self._look_at = 0.0
         self.counts = Counts()
         self.connected = False
 
@@ -66,6 +68,8 @@ class Service:
         """Work until told to stop."""
         link.start()
         while not self._stopped():
+            if self.connected and time.monotonic() >= self._look_at:
+                self._announce(link)
             try:
                 first = self._happenings.get(timeout=IDLE_S)
             except queue.Empty:
@@ -97,9 +101,21 @@ class Service:
     def _connected(self, link: Link) -> None:
         self.connected = True
         log.info("connected to the broker")
-        self._heads = self._patiently(self._core.heads) or {}
-        for org, version in self._heads.items():  # it may have lost what it kept
+        self._heads = {}  # it may have lost what it kept
+        self._announce(link)
+
+    def _announce(self, link: Link) -> None:
+        """Say which registries have a version that this relay has not spoken of: another one may have died between its commit and its
+        word, or have been overtaken by a later one; and the HTTP API has no word of its own.
+        """  # fmt: skip
+        for org, version in (self._patiently(self._core.heads) or {}).items():
+            self._say(link, org, version)
+        self._look_at = time.monotonic() + HEADS_S
+
+    def _say(self, link: Link, org: str, version: int) -> None:
+        if self._heads.get(org) != version:
             link.publish(head_topic(org), RegistryHead(version).to_bytes(), retain=True)
+            self._heads[org] = version
 
     def _lost(self, lost: Lost) -> None:
         self.connected = False
@@ -118,7 +134,9 @@ class Service:
             elif topic.suffix == PULL:
                 gathered.pulls.append((Pull.parse(arrived.payload), topic))
             else:
-                gathered.states.append(Status.parse(arrived.payload))
+                status = Status.parse(arrived.payload)
+                if (status.org, status.terminal) == (topic.org, topic.terminal):
+                    gathered.states.append(status)
         except MessageRejected as error:
             log.warning(
                 "%s/%s: a message on %s is refused: %s (%d bytes)", topic.org, topic.terminal, topic.suffix, error, len(arrived.payload)
@@ -130,10 +148,11 @@ class Service:
         if gathered.stored and outcome is None:
             return  # told to stop while the database was away: the broker keeps them
         if outcome is not None:
-            for told in outcome.receipts:
-                self._answer(link, told.org, told.terminal, told.receipt)
+            # to whom the topic names, which the broker ties to the certificate: whom a message names may never have sent it
+            for (_, topic), receipt in zip(gathered.stored, outcome.receipts, strict=True):
+                self._answer(link, topic.org, topic.terminal, receipt)
             for org, version in outcome.heads.items():
-                link.publish(head_topic(org), RegistryHead(version).to_bytes(), retain=True)
+                self._say(link, org, version)
         for topic, rejected in gathered.bad:
             self._answer(link, topic.org, topic.terminal, Receipt(rejected=(rejected,)))
         for pull, topic in gathered.pulls:

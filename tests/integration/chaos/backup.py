@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.services.postgresql import PostgreSQL
+from blinkd.measure.servers.postgresql import PostgreSQL
 
 
 class Backup:

@@ -7,7 +7,7 @@ boot) is left alone, as a machine's is when its wall clock is set.
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.services.server import ServerFailed
+from blinkd.measure.servers.server import ServerFailed
 
 LIBRARY = "lib/*/faketime/libfaketimeMT.so.1"  # below /usr
 

@@ -10,6 +10,8 @@ from threading import Event
 import psycopg
 
 from blinkd.clock import EPOCH, SystemClock
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.settings import AttendanceSettings
 from blinkd.store.database import Store
 from blinkd.sync.runner import CERTIFICATE_FILE, KEY_FILE
@@ -19,8 +21,6 @@ from tests.integration.chaos.parrot import Parrot
 from tests.integration.chaos.processes import Module
 from tests.integration.chaos.staff import Staff
 from tests.integration.sync.site import ORG, Site, Terminal
-from tests.services.mosquitto import Mosquitto
-from tests.services.postgresql import PostgreSQL
 from tests.services.proxy import Proxy
 from tests.unit.store.stores import clerk_of
 
@@ -45,7 +45,7 @@ class Chaos:
         self.staff = Staff(random.Random(self.seed + 1))
         self.database = stack.enter_context(PostgreSQL())
         self.site = Site(folder / "site", 0, 0, None)
-        self.broker = Mosquitto(folder / "broker", self.site.broker_files())
+        self.broker = Mosquitto(folder / "broker", self.site.authority)
         with (self.broker.folder / "blinkd.acl").open("a", encoding="utf-8") as rules:  # for the parrot; the relays have no use for it
             rules.writelines(f"topic read blink/v1/{ORG}/{what}\n" for what in ("+/receipt", "+/page", "head"))
         self.broker.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 
-from tests.services.mosquitto import Mosquitto
+from blinkd.measure.servers.mosquitto import Mosquitto
 from tests.services.mqtt import Peer, Refused, context
 
 KEPT = 40  # messages of each topic: some of the newest, some that are long past

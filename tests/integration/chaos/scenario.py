@@ -19,7 +19,7 @@ LOOK_S = 0.05  # between two looks at whether all has arrived; nobody can tell
 
 
 class Part(Protocol):
-    """What can be killed and started again; `tests.services.server.Server` is one."""
+    """What can be killed and started again; `blinkd.measure.servers.server.Server` is one."""
 
     name: str
 

@@ -16,13 +16,13 @@ from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.unlocked import unlock
 from blinkd.errors import BlinkdError
+from blinkd.measure.servers.server import ServerFailed
 from blinkd.sync.messages import record_of
 from blinkd.sync.records import unpack_entry
 from tests.integration.chaos.organisation import Chaos, book_of
 from tests.integration.chaos.scenario import Pace, Scenario
 from tests.integration.chaos.staff import known
 from tests.integration.sync.site import PASSWORD, Terminal
-from tests.services.server import ServerFailed
 
 DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "60"))  # thousands for a long run
 SEED = int(os.environ.get("CHAOS_SEED", "1"))

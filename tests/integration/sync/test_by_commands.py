@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from blinkd.measure.servers.mosquitto import Mosquitto
 from blinkd.models.media import fetch_media
 from tests.integration.faces.commands import blinkd
-from tests.services.mosquitto import Mosquitto
 from tests.unit.cli.passwords import with_passwords
 
 

@@ -133,7 +133,7 @@ def test_nobody_can_send_for_another_terminal_or_with_a_certificate_that_does_no
         assert [(one.seq, one.reason) for one in receipt.rejected] == [(None, CERTIFICATE)]
         assert receipt.attendance is None
     (told,) = strict.take([(sender.batch(0, 0), Topic(ORG, "door-2", "attendance"))]).receipts
-    assert [one.reason for one in told.receipt.rejected] == ["topic"]
+    assert [one.reason for one in told.rejected] == ["topic"]
     moved = replace(other.batch(0, 0), book=sender.book)
     assert [one.reason for one in core.attendance(moved).rejected] == ["signature"]
 

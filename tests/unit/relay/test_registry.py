@@ -1,21 +1,60 @@
 """The registry's rules: what stands, what is a conflict, in which order pages come."""
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from blinkd.crypto.envelope import TEMPLATE_SIZES, Envelope
 from blinkd.crypto.signing import Signer
-from blinkd.relay.connections import OpenConnections
+from blinkd.errors import MessageRejected
+from blinkd.relay.connections import Connections, Cursor, OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.registry import MOST_LOST, Standing, judge
 from blinkd.store import timeline
-from blinkd.sync.messages import CERTIFICATE, Change, Page, Pull, Settled
+from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Pull, Settled, change_signed
+from blinkd.sync.wire import LONGEST_MESSAGE, LONGEST_OPEN
 from tests.services.certificates import Authority
 from tests.unit.relay.senders import ORG, Sender, checker, keyring
 from tests.unit.relay.test_books import rows
+
+ENVELOPE = Envelope(bytes(TEMPLATE_SIZES[0]), bytes(12), bytes(16), 2, "e1.a")
+
+
+@dataclass
+class BetweenStatements:
+    """A database in which something happens after the first statement of a transaction that reads."""
+
+    real: Connections
+    hook: Callable[[], object]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    @contextlib.contextmanager
+    def transaction(self, *, reading: bool = False) -> Iterator[Cursor]:
+        with self.real.transaction(reading=reading) as cursor:
+            yield _Hooked(cursor, self.hook) if reading else cursor  # type: ignore[misc]
+
+
+class _Hooked:
+    def __init__(self, cursor: Cursor, hook: Callable[[], object]) -> None:
+        self._cursor, self._hook, self._statements = cursor, hook, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def execute(self, statement: str, values: Any = ()) -> object:
+        self._statements += 1
+        if self._statements == 2:
+            self._hook()
+        return self._cursor.execute(statement, values)
 
 
 def settled(core: Core, sender: Sender, *changes: Change) -> list[tuple[str, int]]:
@@ -135,15 +174,14 @@ def test_keys_and_revocations_need_the_administrator(core: Core, authority: Auth
 
 def test_a_revocation_shuts_the_terminal_out_of_every_relay(core: Core, connections: OpenConnections, authority: Authority) -> None:
     a, lost, admin = Sender(authority, "a"), Sender(authority, "lost").write(2), Signer(os.urandom(32))
-    assert core.attendance(lost.batch(0, 0)).rejected == ()
+    beside = Core(connections, checker(authority))
+    assert core.attendance(lost.batch(0, 0)).rejected == beside.attendance(lost.batch(0, 0)).rejected == ()
     serial = {"serial": f"{lost.credentials.certificate.serial_number:x}", "terminal": "lost"}
     forged = lost.change("revocation.1", 0, 1, kind="revocation", opened=serial | {"serial": "1"}, admin=Signer(os.urandom(32)))
     assert settled(core, lost, forged) == [("rejected", 0)]
     settled(core, a, a.change("keyring", 0, 1, kind="keyring", opened=keyring(admin), admin=admin))
     settled(core, a, a.change("revocation.2", 0, 1, kind="revocation", opened=serial, admin=admin))
-    later = Core(connections, checker(authority))
-    later.heed_revocations()
-    for relay in (core, later):
+    for relay in (core, beside, Core(connections, checker(authority))):
         assert [one.reason for one in relay.attendance(lost.batch(0, 1)).rejected] == [CERTIFICATE]
         assert relay.attendance(a.write(1).batch(0, 0)).rejected == ()
 
@@ -206,3 +244,64 @@ def test_the_rules_are_those_of_a_slow_reference(connections: OpenConnections, a
         ):  # the same tombstone has one signature
             reference.take(name, record, base, edit, deleted=deleted)
     assert standing(relay.page(ORG, 0, 500, "ab")) == reference.stands()
+
+
+def test_a_page_with_a_hundred_authors_is_no_longer_than_a_message_may_be(core: Core, authority: Authority) -> None:
+    """The broker hangs up on a longer one; asked again at every connection, it would keep the relay from all other work."""
+    for number in range(110):
+        sender = Sender(authority, f"door-{number:03d}-{'x' * 50}")
+        templates = [f"{number:030x}{n:02x}.{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}" for n in range(4)]
+        changes = [
+            replace(sender.change(one, 0, 1, kind="template"), envelope=replace(ENVELOPE, kid=f"e1.{sender.name}")) for one in templates
+        ]
+        changes = [replace(one, signature=sender.signer.sign(change_signed(ORG, sender.name, one))) for one in changes]
+        assert {state for state, _ in settled(core, sender, *changes)} == {"stored"}
+    since, seen = 0, 0
+    while True:
+        page = core.page(ORG, since, MOST, "ab")
+        assert len(page.to_bytes()) <= LONGEST_MESSAGE
+        assert Page.parse(page.to_bytes()) == page
+        since, seen = page.upto, seen + len(page.changes)
+        if not page.more:
+            break
+    assert (since, seen) == (440, 440)
+
+
+def test_a_page_is_whole_though_a_change_comes_while_it_is_read(connections: OpenConnections, core: Core, authority: Authority) -> None:
+    sender, other = Sender(authority, "a"), Sender(authority, "b")
+    settled(core, sender, sender.change("r1", 0, 1))
+    hooked = BetweenStatements(connections, lambda: settled(Core(connections, checker(authority)), other, other.change("r2", 0, 1)))
+    if connections.dialect == "sqlite":
+        hooked.hook = lambda: None  # a reader has the one connection to itself
+    page = Core(hooked, checker(authority)).page(ORG, 0, MOST, "ab")
+    assert Page.parse(page.to_bytes()) == page
+    assert page.upto == page.head == len(page.changes) == (2 if connections.dialect == "postgres" else 1)
+
+
+def test_no_record_that_the_relay_takes_is_too_long_for_a_page(core: Core, authority: Authority) -> None:
+    sender = Sender(authority, "a")
+
+    def message(size: int) -> bytes:
+        return sender.changes(sender.change("terminal.a", 0, 1, kind="terminal", opened={"text": "x" * size})).to_bytes()
+
+    for size in (LONGEST_MESSAGE - len(message(0)), LONGEST_OPEN - len('{"text":""}')):
+        with contextlib.suppress(MessageRejected):
+            core.people(Changes.parse(message(size)))
+    page = core.page(ORG, 0, MOST, "ab")
+    assert Page.parse(page.to_bytes()) == page
+    assert len(page.changes) == 1
+
+
+def test_two_relays_that_take_the_same_terminals_messages_in_other_orders_do_not_wait_for_each_other_in_a_circle(
+    connections: OpenConnections, authority: Authority
+) -> None:
+    relays = [Core(connections, checker(authority)) for _ in range(2)]
+
+    def take(relay: Core, senders: list[Sender]) -> int:
+        return len(relay.take([(one.changes(one.change(f"r{one.name}", 0, 1)), None) for one in senders]).receipts)
+
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(10):
+            senders = [Sender(authority, f"door-{turn}-{number}") for number in range(6)]
+            both = [pool.submit(take, relays[0], senders), pool.submit(take, relays[1], senders[::-1])]
+            assert [one.result() for one in both] == [6, 6]

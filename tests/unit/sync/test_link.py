@@ -7,11 +7,11 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
+from blinkd.measure.servers.ports import free_ports
 from blinkd.sync import link
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.link import Broker, Happening, Lost, MqttLink
 from tests.services.certificates import Authority
-from tests.services.ports import free_ports
 
 PATIENCE_S = 20.0
 
