@@ -82,7 +82,12 @@ class Intake:
             dimensions, rewound = self._dimensions(), self._timeline.rewound()
             doubtful = set[str]() if upto is None else self._timeline.doubt(here, page, upto, last=last)
             for one in page:
+                before = taken.quarantined
                 self._one(here, one, hours, now, seal, taken, dimensions, rewound or one.record in doubtful)
+                if taken.quarantined == before:  # whatever became of it, an earlier form of it is wanted no longer
+                    self._database.execute_sql(
+                        "DELETE FROM registry_quarantine WHERE record = ? AND version <= ?", (one.record, one.version)
+                    )
             self._vouching.changed(*taken.people, former=taken.former)
             if upto is not None:
                 self._timeline.advance(upto, mark, last=last)
@@ -176,7 +181,6 @@ class Intake:
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._noted(one.type, local_id)
-        self._database.execute_sql("DELETE FROM registry_quarantine WHERE record = ?", (one.record,))
 
     def _noted(self, kind: str, local_id: str) -> None:
         """What was noted as changed here is no longer this terminal's change."""

@@ -26,7 +26,7 @@ from tests.integration.sync.site import PASSWORD, Terminal
 
 DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "60"))  # thousands for a long run
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-PACE = Pace(undisturbed=1.2, dead=0.3, frozen=0.5, apart=0.8)  # a process needs a second to be up: some kills come before, most after
+PACE = Pace(undisturbed=0.9, dead=0.3, frozen=0.5, apart=0.8)  # a process needs a second to be up: some kills come before, most after
 
 
 @pytest.fixture
