@@ -40,7 +40,7 @@ class Core:
         self._checker = checker
         self._verification = Verification(checker)
         self._books = Books(connections)
-        self._registry = Registry(connections)
+        self._registry = Registry(connections, lambda: int(datetime.now(UTC).timestamp()))
         self._turn = threading.Lock()
         self._today = today or (lambda: datetime.now(UTC).date())
         self._heeded: dict[str, int] = {}  # by organisation: the version up to which revocations are heeded
@@ -125,7 +125,11 @@ class Core:
 
     def answer(self, pull: Pull) -> Page:
         """The page that a terminal asks for. Raises StoreError."""
-        return self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
+        page = self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
+        if page.lost:
+            with self._connections.transaction() as cursor:
+                self._registry.outrun(cursor, pull.org, pull.since)
+        return page
 
     def status(self, status: Status) -> None:
         """Remember what a terminal says of itself. Raises StoreError."""

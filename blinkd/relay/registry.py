@@ -20,7 +20,10 @@ from blinkd.relay.verification import VerifiedChanges
 from blinkd.sync.messages import ADMIN_TYPES, MOST, Change, Page, PagedChange, Settled, admin_signed
 from blinkd.sync.wire import LONGEST_MESSAGE
 
-MOST_LOST = 1_000_000  # versions that a back-up may be behind; an era begins so much later than what was there
+# Versions that a relay gives out in a second at most. An era begins with its time in seconds times this, so that eras which have been lost with all
+# their versions come before it; where the clock is wrong, at least so much after what was there.
+MOST_LOST = 1_000_000
+GREATEST_JUMP = 2**52  # half of what whole numbers may be: nobody uses them up by claiming to know a late one
 MOST_PAGE_BYTES = LONGEST_MESSAGE - 10_000  # of changes and certificates in a page; the rest is for the members around them
 CHANGE_BYTES = 260  # of a change at most beyond its own JSON: its author, version, certificate's digest, and the members' names
 CERTIFICATE_BYTES = 80  # of a certificate at most beyond its base64: the digest that names it
@@ -55,35 +58,32 @@ def judge(
         return "stored" if change.edit > standing.edit else "superseded"
     if change.deleted:
         return "superseded" if standing.deleted else "stored"
-    if standing.again and change.base >= standing.base and _alike(change, standing, known):
+    if standing.again and (change.base == standing.base if standing.deleted else change.base >= standing.base):
         return "stored"  # what stands is only what its author knew
     return "conflict"
 
 
-def _alike(change: Change, standing: Standing, known: Callable[[int], bool]) -> bool:
-    """Whether the versions that both authors knew can be compared; before a deletion is undone, only where both are surely lost ones."""
-    lost = not known(change.base)
-    return lost == (not known(standing.base)) and (lost or not standing.deleted)
-
-
 def _judge_again(change: Change, standing: Standing, known: Callable[[int], bool]) -> str:
-    """Nothing has changed, so whatever was changed since stands against it. Its author has seen all that this database still had."""
+    """Nothing has changed, so whatever was changed since stands against it; but a deletion, where its author may not have known of that."""
     if change.base == standing.version or (change.deleted and standing.deleted):
         return "superseded"
     if change.base > standing.version:
         return "stored"
-    lost = not known(change.base)
-    before = lost and not known(standing.base) and change.base > standing.base  # what stands was brought by somebody who knew less
-    if change.deleted:  # stands, where it cannot be said that who changed it afterwards knew of it
-        return "stored" if before or (lost and known(standing.base)) else "conflict"
-    return "stored" if before and (standing.again or not standing.deleted) else "conflict"
+    if known(change.base) or change.base == standing.base:
+        return "conflict"
+    if change.deleted:
+        return "stored"
+    before = not standing.deleted and not known(standing.base) and change.base > standing.base
+    return "stored" if before else "conflict"  # before: what stands was brought by somebody who knew less
 
 
 class Registry:
     """Statements; the transactions are the caller's."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, seconds: Callable[[], int]) -> None:
+        """seconds: since 1970, however wrong."""
         self._connections = connections
+        self._seconds = seconds
         self._mark = connections.mark
         self._locking = connections.locking
 
@@ -107,7 +107,7 @@ class Registry:
             state = judge(change, verified.terminal, standings.get(change.id), parent, lambda base: self._knows(cursor, org, base))
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
-                version = (version if begun else self._begin(cursor, org, version)) + 1
+                version = _beyond(version if begun else self._begin(cursor, org, version), change.base) + 1
                 begun = True
                 standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted, change.again)
                 records[change.id] = (
@@ -159,10 +159,18 @@ class Registry:
         row = cursor.fetchone()
         return 0 if row is None else int(row[0])
 
+    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
+        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
+        head, _ = self._locked(cursor, org)
+        if _beyond(head, version) > head:
+            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
+
     def _begin(self, cursor: Cursor, org: str, version: int) -> int:
         """The version after which this era's begin: later than any that may have been given out and lost, so that none is given out twice."""
         cursor.execute(self._sql("SELECT 1 FROM registry_marks WHERE org = ? AND mark = ? LIMIT 1"), (org, self._connections.era))
-        return version if version == 0 or cursor.fetchone() is not None else version + MOST_LOST
+        if version == 0 or cursor.fetchone() is not None:
+            return version
+        return max(version + MOST_LOST, min(self._seconds() * MOST_LOST, GREATEST_JUMP))
 
     def _advance(self, cursor: Cursor, org: str, version: int, versions: Sequence[int]) -> None:
         """The registry's newest version is this one; each of the new ones gets its mark."""
@@ -255,6 +263,11 @@ class Registry:
 
     def _sql(self, statement: str) -> str:
         return statement.replace("?", self._mark)
+
+
+def _beyond(version: int, known: int) -> int:
+    """The version after which the next one comes: not before one that somebody knows, and that this database may have lost."""
+    return known if version < known <= GREATEST_JUMP else version
 
 
 def _by_admin(org: str, change: Change, admin: bytes | None) -> bool:

@@ -208,14 +208,12 @@ class Intake:
     def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
         """Whether what waits here stands against what the relay has."""
         repeats = self._repeats(pending)
-        if pending.deleted and not one.deleted and not repeats:
-            return True  # against whatever was not made knowing of it
+        if pending.deleted:  # against whatever was not made knowing of it
+            return not (repeats and one.base == pending.version)
+        if one.deleted:
+            return one.again and not repeats and pending.version == one.base
         if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
             return pending.version > one.base or (pending.version == one.base and not repeats)
-        if one.deleted:
-            return False
-        if pending.deleted:  # unless it is certain that whoever changed it afterwards knew of that
-            return not (pending.version <= one.base and self._timeline.was_lost(one.base))
         return lost and pending.version > one.base  # its author did not know of what is here
 
     def _repeats(self, pending: Waiting) -> bool:

@@ -1,7 +1,7 @@
 """How far this terminal is in the registry, and whether the relay still is on the same way.
 
 Versions are numbers that the relay gives out, and a relay whose database was put back from a back-up has lost some. So it names each by a random
-word, its mark, which is another one after the database was away, and goes on a million later then. This terminal says with its version the mark by
+word, its mark, which is another one after the database was away, and goes on far later then. This terminal says with its version the mark by
 which it knows it. A relay that knows the version by none or another says so; then the newest one that both know is looked for, and what came
 after it here is sent again.
 """
@@ -21,8 +21,6 @@ CURSOR = "registry_version"  # preference: up to which version of the registry e
 MARKS = "registry_marks"  # preference: versions and the relay's words for them, as JSON
 MOST_MARKS = 64
 REWOUND = "registry_rewound"  # preference: "yes" from a rewind until everything that the relay has is here
-FORK = "registry_fork"  # preference: after which version the relay had lost everything, the last time
-MOST_LOST = 1_000_000  # versions: the relay's next era begins so much later, so that a number tells whether it was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +104,6 @@ class Timeline:
         """Whether the relay was found to be an older copy, and not all that it has is here: till then versions here and there say little."""
         return self._preferences.get(REWOUND) == "yes"
 
-    def was_lost(self, version: int) -> bool:
-        """Whether the relay gave a version out and has lost that it did."""
-        fork = self._preferences.get(FORK)
-        return fork is not None and int(fork) < version <= int(fork) + MOST_LOST
-
     def rewind(self, version: int, mark: str | None) -> None:
         """The relay is an older copy of itself, which has in common with this terminal what came up to a version: it gets the rest from here.
 
@@ -122,7 +115,6 @@ class Timeline:
                 MARKS, json.dumps([*(one for one in self._marks() if one[0] < version), *([(version, mark)] if mark else [])])
             )
             self._preferences.set(REWOUND, "yes")
-            self._preferences.set(FORK, str(version))
             self._resend("version > ?", version)
             self._database.execute_sql("DELETE FROM registry_quarantine WHERE version > ?", (version,))
 

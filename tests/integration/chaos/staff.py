@@ -57,10 +57,7 @@ class Staff:
         store.people.enrol(person_id, f"Person {self._next()}", [sample(self._next())])
 
     def _enrol_own(self, terminal: Terminal, store: Store, own: set[str]) -> None:
-        former = sorted(one for one in self.deleted if one.startswith(f"E-{terminal.name}-"))
-        again = bool(former) and self._chance.random() < 0.3
-        person_id = self._chance.choice(former) if again else f"E-{terminal.name}-{self._next()}"
-        self.deleted.discard(person_id)
+        person_id = f"E-{terminal.name}-{self._next()}"
         self._enrol(store, person_id)
         own.add(person_id)
         self._note(store, person_id)

@@ -202,21 +202,6 @@ def test_what_changed_meanwhile_stands_against_what_is_only_brought_again(
     assert [door.store.registry.conflicts() for door in doors] == [[], []]
 
 
-def test_somebody_who_was_enrolled_again_stays_though_another_door_knows_of_the_deletion_only(
-    organisation: Organisation, doors: tuple[Door, Door]
-) -> None:
-    a, b = doors
-    put_back = backed_up(organisation)
-    erase(a, "E-1")
-    settled(a, b, a)
-    a.store.people.enrol("E-1", "Ann again", [])
-    a.sync()
-    put_back()
-    settled(a, b)
-    assert a.people() == b.people()
-    assert a.people()["E-1"] == "Ann again"
-
-
 def test_somebody_who_is_being_enrolled_again_stays_though_another_door_brings_the_deletion_again(
     organisation: Organisation, doors: tuple[Door, Door]
 ) -> None:
