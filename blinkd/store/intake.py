@@ -125,8 +125,13 @@ class Intake:
         lost = lost or (pending is not None and bool(pending.again))
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
-        if pending is not None and one.author == here and one.edit <= pending.edit:
-            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what was changed here since waits on
+        if pending is not None and one.author == here and one.edit == pending.edit:
+            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+            return
+        if own is not None and one.author == here and one.edit < own.edit:
+            self._registry.keep(
+                one.record, one.version
+            )  # an earlier change: its receipt was lost, or it was repeated to a relay that was put back
             return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from blinkd.sync.messages import Receipt, Settled
+from blinkd.sync.messages import Changes, Receipt, Settled
+from blinkd.sync.topics import PEOPLE
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import Door, Organisation
 from tests.unit.sync.test_doors import erase, settled
@@ -215,3 +216,31 @@ def test_somebody_who_is_being_enrolled_again_stays_though_another_door_brings_t
     settled(b, a)
     assert a.people() == b.people()
     assert a.people()["E-1"] == "Ann again"
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_earlier_change_that_is_repeated_to_the_relay_undoes_no_later_one(
+    organisation: Organisation, doors: tuple[Door, Door], later: bool
+) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    said: list[bytes] = []
+
+    def heard(suffix: str, payload: bytes) -> bool:
+        said.extend([payload] if suffix == PEOPLE else [])
+        return True
+
+    a.store.people.enrol("E-4", "Di", [sample(4)])
+    a.sync(heard)
+    settled(a, b)
+    erase(a, "E-4")
+    settled(a, b)
+    put_back()
+    if later:
+        settled(a, b)
+    for payload in said:
+        organisation.core.people(Changes.parse(payload))
+    settled(a, b)
+    assert a.people() == b.people() == {f"E-{number}": f"Name {number}" for number in (1, 2, 3)}
+    assert {len(list(door.store.people.templates(MODEL))) for door in doors} == {3}
+    assert organisation.rows("SELECT count(*) FROM registry WHERE record LIKE '%.%' AND NOT deleted") == [(3,)]
