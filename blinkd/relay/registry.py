@@ -6,6 +6,10 @@ authors knew.
 1. Who knew the version that stands, or a later one, may change it; who changes what they changed last themselves, too.
 2. A deletion stands against everything that was done without knowing of it, and is done whatever it did not know of.
 3. Of other changes without knowledge of each other the first to come stands; the later one is a conflict, kept in the history.
+
+Where this database is an older copy of itself, terminals bring what it has lost again, and say so; by the version that each of them names it is
+told whose is the newer state. A change stands against what is only brought again. No version is ever given out twice, for each connection to a
+database begins an era of its own, later than all before.
 """
 
 import json

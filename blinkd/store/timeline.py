@@ -56,7 +56,7 @@ class Incoming:
     @property
     def again(self) -> bool:
         """Whether its author has changed nothing, but brought what that version was to a relay that had lost it."""
-        return bool(self.change["again"])
+        return bool(self.change.get("again"))
 
     def follows(self, here: str, version: int, again: bool) -> bool:
         """Whether it can stand where this terminal's change had become a version: it is that change, or knew of it, or is a deletion.

@@ -141,13 +141,13 @@ class Change:
             "open": self.open,
             "admin": None if self.admin is None else b64(self.admin),
             "signature": b64(self.signature),
-            "again": self.again,
+            **({"again": True} if self.again else {}),
         }
 
     @classmethod
     def of(cls, value: object) -> "Change":
         """Read it."""
-        return cls._of(Reader(value, "change", CHANGE_MEMBERS))
+        return cls._of(Reader(value, "change", CHANGE_MEMBERS, AGAIN))
 
     @classmethod
     def _of(cls, read: Reader) -> "Change":
@@ -166,7 +166,7 @@ class Change:
             plain,
             read.binary("signature", SIGNATURE_BYTES),
             admin,
-            read.flag("again"),
+            "again" in read and read.flag("again"),
         )
 
     def digest(self) -> bytes:
@@ -176,7 +176,8 @@ class Change:
         return NOTHING if self.open is None else hashlib.sha256(canonical(self.open)).digest()
 
 
-CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature", "again"})
+CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature"})
+AGAIN = frozenset({"again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ class PagedChange:
     @classmethod
     def of(cls, value: object) -> "PagedChange":
         """Read it."""
-        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"})
+        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"}, AGAIN)
         return cls(Change._of(read), read.name("terminal"), read.number("version", least=1), read.matching("certificate", DIGEST))
 
 

@@ -91,6 +91,46 @@ def test_which_change_stands(current: tuple[Any, ...] | None, change: tuple[int,
     assert judge(change_, "b", None if current is None else Standing(*current), None) == state
 
 
+LOST = range(6, 10)  # versions that the relay does not know
+
+
+@pytest.mark.parametrize(
+    ("current", "change", "state"),
+    [
+        (None, (7, False), "stored"),
+        ((5, "a", 0, 1, False), (7, False), "stored"),
+        ((5, "a", 0, 1, True), (7, False), "stored"),  # it was enrolled again, and then that was lost
+        ((5, "a", 0, 1, False), (5, False), "superseded"),  # nothing was lost of it
+        ((15, "a", 12, 1, False), (7, False), "conflict"),  # somebody has changed it since
+        ((15, "a", 6, 1, False), (7, False), "stored"),  # but did not know so much
+        ((15, "a", 7, 1, False, True), (7, False), "conflict"),  # it was brought already
+        ((15, "a", 3, 1, True), (7, False), "conflict"),  # nobody who was deleted comes back
+        ((15, "a", 3, 1, False), (7, True), "stored"),
+        ((15, "a", 12, 1, False), (7, True), "stored"),  # not even where it may be that somebody enrolled them again
+        ((15, "a", 7, 1, False), (7, True), "conflict"),  # who certainly did
+        ((15, "a", 3, 1, True), (7, True), "superseded"),
+    ],
+)
+def test_what_is_brought_again_stands_against_what_is_older(current: tuple[Any, ...] | None, change: tuple[int, bool], state: str) -> None:
+    base, deleted = change
+    envelope: Any = None if deleted else object()
+    again = Change("r", "person", base, 1, envelope, None, b"", again=True)
+    assert judge(again, "b", None if current is None else Standing(*current), None, lambda version: version not in LOST) == state
+
+
+def test_a_change_stands_against_what_was_only_brought_again() -> None:
+    envelope: Any = object()
+    for base, deleted, state in (
+        (7, False, "stored"),
+        (8, False, "stored"),
+        (6, False, "conflict"),
+        (7, True, "stored"),
+        (8, True, "conflict"),
+    ):
+        change = Change("r", "person", base, 1, envelope, None, b"")
+        assert judge(change, "b", Standing(15, "a", 7, 1, deleted, again=True), None) == state
+
+
 def test_a_later_version_is_never_given_twice_and_pages_come_in_order(core: Core, authority: Authority) -> None:
     a, b = Sender(authority, "a"), Sender(authority, "b")
     assert settled(core, a, *(a.change(f"{n:032x}", 0, 1) for n in range(7))) == [("stored", n) for n in range(1, 8)]
