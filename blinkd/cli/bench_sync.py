@@ -51,10 +51,10 @@ def show(answer: dict[str, Any]) -> None:
     out = console()
     drain, ingest, pull, camera = answer["drain"], answer["ingest"], answer["pull"], answer["camera"]
     out.print(
-        f"drain: {drain['punches_per_s']:,} punches/s until the relay's receipt, {drain['batch']} a message, {drain['in_flight']} messages in flight; "
-        f"paho alone to another paho, with the same messages sealed and signed beforehand: {drain['paho_per_s']:,}/s (ratio {drain['ratio']:.2f}), "
-        f"with one punch a message: {drain['paho_singly_per_s']:,}/s ({drain['ratio_singly']:.2f}), "
-        f"and the latter where nobody listens, so that the broker throws all away: {drain['paho_unheard_per_s']:,}/s ({drain['ratio_unheard']:.2f})"
+        f"drain: {drain['punches_per_s']:,} punches/s until the receipt of {drain['relays']} relays, {drain['batch']} a message, {drain['in_flight']} "
+        f"messages in flight; paho alone with one punch a message: {drain['paho_per_s']:,}/s to another paho (ratio {drain['ratio']:.2f}), "
+        f"{drain['paho_unheard_per_s']:,}/s to a broker where nobody listens and all is thrown away ({drain['ratio_unheard']:.2f}); to another paho with "
+        f"the terminal's own messages, sealed and signed beforehand: {drain['paho_batched_per_s']:,}/s ({drain['ratio_batched']:.2f})"
     )
     out.print(
         f"ingest into PostgreSQL, {ingest['terminals']} terminals at once, {ingest['batch']} punches a message: {ingest['one_relay_per_s']:,} punches/s with one relay, "

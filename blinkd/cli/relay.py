@@ -156,21 +156,11 @@ def _served(settings: Settings, connections: OpenConnections, checker: Checker, 
 
 
 def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stop: threading.Event) -> None:
-    from blinkd.relay.service import SESSION_S, Service, relay_link  # noqa: PLC0415
-    from blinkd.sync.link import Broker  # noqa: PLC0415
+    from blinkd.relay.service import Service, relay_broker, relay_link  # noqa: PLC0415
 
     core = Core(connections, checker)
-    broker = Broker(
-        settings.broker,
-        settings.port,
-        settings.ca_file,
-        settings.certificate_file,
-        settings.key_file,
-        version=settings.mqtt_version,
-        session_s=SESSION_S,
-    )
     service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stop.is_set)
-    service.run(relay_link(service, broker, settings.name, core.group() if settings.share else None))
+    service.run(relay_link(service, relay_broker(settings), settings.name, core.group() if settings.share else None))
 
 
 def _checker(settings: RelaySettings) -> Checker:

@@ -10,10 +10,6 @@ ERA_BYTES = 8
 class Cursor(Protocol):
     """A cursor as PEP 249 has it, inside a transaction."""
 
-    @property
-    def rowcount(self) -> int:
-        """Rows that the last statement changed."""
-
     def execute(self, statement: str, values: Sequence[Any] = ...) -> object:
         """Run a statement."""
 

@@ -132,11 +132,14 @@ class Core:
         return page
 
     def status(self, status: Status) -> None:
-        """Remember what a terminal says of itself. Raises StoreError."""
+        """Remember what a terminal says of itself, its certificate unknown until it has sent anything. Raises StoreError."""
         with self._connections.transaction() as cursor:
             cursor.execute(
-                self._sql("UPDATE terminals SET online = ?, status = ?, seen_on = ? WHERE org = ? AND terminal = ?"),
-                (status.online, status.to_bytes().decode(), self._today().isoformat(), status.org, status.terminal),
+                self._sql(
+                    "INSERT INTO terminals (org, terminal, certificate, online, status, seen_on) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+                    "(org, terminal) DO UPDATE SET online = excluded.online, status = excluded.status, seen_on = excluded.seen_on"
+                ),
+                (status.org, status.terminal, b"", status.online, status.to_bytes().decode(), self._today().isoformat()),
             )
 
     def _see(self, cursor: Cursor, org: str, terminal: str, certificate: bytes) -> None:

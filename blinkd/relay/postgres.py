@@ -18,6 +18,11 @@ MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and 
 # takes a quarter of an hour or two. In seconds but the last, which is in milliseconds: libpq's own units.
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 FORM = "write postgresql://user:password@host:5432/name, with %40 for @ and %2F for / within user and password"
+CHECK = "check it, and that `blinkd relay migrate` has been run"
+REMEDIES: dict[type[psycopg.Error], str] = {
+    psycopg.errors.InsufficientPrivilege: "let the role in DATABASE_URL own the database",
+    psycopg.errors.ReadOnlySqlTransaction: "name the primary server in DATABASE_URL, not a standby",
+}
 SCHEMA_LOCK = 0x626C696E6B64  # "blinkd", of the advisory locks
 WAIT_S = 10.0  # for a connection that another thread has
 
@@ -41,7 +46,8 @@ class PostgresConnections:
             raise StoreError(f"DATABASE_URL has an @ where host and name should be, which may be a part of its password; {FORM}")
         self._url = url
         self._patience = {option: value for option, value in PATIENCE.items() if option not in parts}
-        self.name = f"{parts.get('host', 'local')}/{parts.get('dbname', '')}"
+        port = f":{parts['port']}" if "port" in parts else ""
+        self.name = f"{parts.get('host', 'local')}{port}/{parts.get('dbname', '')}"
         self.era = secrets.token_hex(ERA_BYTES)
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
@@ -59,7 +65,7 @@ class PostgresConnections:
             except psycopg.Error as error:
                 connection.close()
                 words = error.diag.message_primary or type(error).__name__  # its other parts may hold values of the rows
-                raise StoreError(f"database {self.name}: {words}; check it, and that `blinkd relay migrate` has been run") from None
+                raise StoreError(f"database {self.name}: {words}; {REMEDIES.get(type(error), CHECK)}") from None
             except BaseException:
                 self._idle.put(connection)
                 raise

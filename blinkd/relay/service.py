@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -10,15 +11,18 @@ from typing import TypeVar
 
 from blinkd.errors import MessageRejected, StoreError
 from blinkd.relay.core import Core
+from blinkd.settings import RelaySettings
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
 from blinkd.sync.messages import Batch, Changes, Pull, Receipt, RegistryHead, Rejected, Status
 from blinkd.sync.topics import ATTENDANCE, FROM_TERMINALS, PAGE, PEOPLE, PREFIX, PULL, RECEIPT, Topic, head_topic
 
 IN_FLIGHT = 100  # answers that the broker has not acknowledged
-SESSION_S = 600  # for which the broker keeps messages for a relay that is away; later terminals send them again
+ALONE_S = 600  # for which the broker keeps messages for a relay that shares with none and is away; later terminals send them again
+SHARING_S = 0  # one that shares keeps nothing: Mosquitto would deal out to it, while it is away or dead, what the others could take
 LONGEST_WAIT_S = 60.0  # between two tries while the database is away
 IDLE_S = 1.0
+WORD_BYTES = 4
 HEADS_S = 10.0  # between two looks whether a registry has a version that was not announced
 
 T = TypeVar("T")
@@ -197,7 +201,23 @@ def subscriptions(group: str | None) -> list[str]:
     return [f"{shared}{PREFIX}/+/+/{suffix}" for suffix in sorted(FROM_TERMINALS)]
 
 
+def relay_broker(settings: RelaySettings) -> Broker:
+    """The broker, as a relay speaks to it."""
+    return Broker(
+        settings.broker,
+        settings.port,
+        settings.ca_file,
+        settings.certificate_file,
+        settings.key_file,
+        version=settings.mqtt_version,
+        session_s=SHARING_S if settings.share else ALONE_S,
+    )
+
+
 def relay_link(service: Service, broker: Broker, name: str, group: str | None) -> Link:
-    """The connection of a relay. name: of this process; empty: the machine's. Raises ConfigError."""
-    client = f"relay-{name or socket.gethostname()}"
+    """The connection of a relay. name: of this process; empty: the machine's, and where it shares a random word, for two of one name would
+    end each other's connection again and again. Raises ConfigError.
+    """  # fmt: skip
+    own = socket.gethostname() + ("" if group is None else f"-{secrets.token_hex(WORD_BYTES)}")
+    client = f"relay-{name or own}"
     return MqttLink(broker, client, subscriptions(group), None, service.happened, in_flight=IN_FLIGHT, manual=True)

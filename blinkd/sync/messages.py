@@ -151,14 +151,19 @@ class Change:
 
     @classmethod
     def _of(cls, read: Reader) -> "Change":
-        kind = read.one_of("type", OPEN_TYPES | SEALED_TYPES)
+        kind, record = read.one_of("type", OPEN_TYPES | SEALED_TYPES), read.matching("id", RECORD_ID)
+        # an open record's name begins with its type, and no other's does: else a record of a type that anybody may change could take the
+        # place of one that needs the administrator
+        named = record.partition(".")[0]
+        if named != kind and (named in OPEN_TYPES or kind in OPEN_TYPES):
+            reject(f"change: {record} is no name of a record of type {kind}")
         envelope, plain, admin = read.envelope("envelope"), read.plain("open"), read.some_binary("admin", SIGNATURE_BYTES)
         if (envelope if kind in OPEN_TYPES else plain) is not None:
             reject(f"change: a record of type {kind} is {'open' if kind in OPEN_TYPES else 'sealed'}")
         if kind in ADMIN_TYPES and admin is None:
             raise MessageRejected("unsigned", f"change: a record of type {kind} needs the administrator's signature")
         return cls(
-            read.matching("id", RECORD_ID),
+            record,
             kind,
             read.number("base"),
             read.number("edit", least=1),

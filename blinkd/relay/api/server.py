@@ -1,4 +1,4 @@
-"""Runs the HTTP API with uvicorn, in the foreground or beside the relay's own work."""
+"""Runs the HTTP API with uvicorn, beside the relay's own work."""
 
 import ipaddress
 import logging
@@ -109,14 +109,9 @@ class ApiServer:
         """The port that was taken."""
         return int(self._socket.getsockname()[1])
 
-    def run(self) -> None:
-        """Serve until SIGINT or SIGTERM."""
-        log.info("HTTP API at port %d", self.port)
-        self._server.run(sockets=[self._socket])
-
     def start(self) -> None:
         """Serve in a thread of its own; connections are taken from now on."""
-        self._thread = threading.Thread(target=self.run, name="http-api", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="http-api", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -126,10 +121,9 @@ class ApiServer:
             self._thread.join(STOP_S)
         self._socket.close()
 
-
-def serve(app: FastAPI, listen: Listen) -> None:
-    """Serve in the foreground until told to stop. Raises ConfigError."""
-    ApiServer(app, listen).run()
+    def _run(self) -> None:
+        log.info("HTTP API at port %d", self.port)
+        self._server.run(sockets=[self._socket])
 
 
 def _bind(listen: Listen) -> socket.socket:

@@ -117,7 +117,7 @@ def test_a_newer_schema_and_an_edited_history_are_refused_and_left_alone(connect
 def test_a_migration_that_fails_half_way_leaves_nothing(connections: OpenConnections, monkeypatch: pytest.MonkeyPatch) -> None:
     known = migrations(connections.dialect)
     more = Migration(
-        NEWEST + 1, "v0004_half.sql", "CREATE TABLE half (x INTEGER);\nINSERT INTO half VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"
+        NEWEST + 1, "half.sql", "CREATE TABLE half (x INTEGER);\nINSERT INTO half VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"
     )
     monkeypatch.setattr(module, "migrations", lambda _: [*known, more])
     with pytest.raises(StoreError):

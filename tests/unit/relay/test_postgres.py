@@ -39,6 +39,7 @@ def test_a_password_of_odd_characters_is_taken_as_it_is(postgres: PostgreSQL) ->
     with found.transaction(reading=True) as cursor:
         cursor.execute("SELECT current_user")
         assert cursor.fetchone() == ("odd",)
+    assert found.name == f"127.0.0.1:{postgres.port}/postgres"
     found.close()
 
 
@@ -76,3 +77,20 @@ def test_transactions_are_what_the_relay_is_written_for_whatever_the_database_pr
         cursor.execute("SHOW transaction_isolation")
         assert cursor.fetchone() == ("read committed",)
     connections.close()
+
+
+def test_a_role_without_rights_and_a_standby_are_told_apart_from_a_database_without_tables(postgres: PostgreSQL) -> None:
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute("DROP ROLE IF EXISTS guest")
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    guest = f"postgresql://guest:guest@127.0.0.1:{postgres.port}/postgres"
+    standby = postgres.url + "?options=-c%20default_transaction_read_only%3Don"
+    for url, why in (
+        (guest, r"permission denied.*own the database"),
+        (standby, r"read-only.*not a standby"),
+        (postgres.url, r"relay migrate"),
+    ):
+        connections = PostgresConnections(url)
+        with pytest.raises(StoreError, match=why), connections.transaction() as cursor:
+            cursor.execute("SELECT * FROM no_such_table" if url == postgres.url else "CREATE TABLE public.made_by_nobody (x INTEGER)")
+        connections.close()

@@ -212,6 +212,32 @@ def test_keys_and_revocations_need_the_administrator(core: Core, authority: Auth
     assert settled(core, a, a.change("keyring", 1, 3, kind="keyring", opened=keyring(other), admin=admin)) == [("stored", 3)]
 
 
+@pytest.mark.parametrize(
+    ("record", "kind", "members"),
+    [
+        ("keyring", "terminal", {"opened": True}),  # names another administrator
+        ("keyring", "person", {"deleted": True}),
+        ("revocation.2", "terminal", {"opened": True}),
+        ("revocation.2", "person", {"deleted": True}),  # relays that start later would not know of it
+        ("epoch.1.a", "template", {}),
+    ],
+)
+def test_what_needs_the_administrator_is_not_overwritten_by_a_record_of_another_type(
+    core: Core, connections: OpenConnections, authority: Authority, record: str, kind: str, members: dict[str, Any]
+) -> None:
+    a, thief, admin = Sender(authority, "a"), Sender(authority, "thief"), Signer(os.urandom(32))
+    revoked = {"serial": f"{thief.credentials.certificate.serial_number + 1:x}", "terminal": "lost"}
+    settled(core, a, a.change("keyring", 0, 1, kind="keyring", opened=keyring(admin), admin=admin))
+    settled(core, a, a.change("revocation.2", 0, 1, kind="revocation", opened=revoked, admin=admin))
+    before = rows(connections, "SELECT * FROM registry ORDER BY version"), rows(connections, "SELECT * FROM organisations")
+    if "opened" in members:
+        members = {"opened": keyring(thief.signer)}
+    message = thief.changes(thief.change(record, 100, 1, kind=kind, **members)).to_bytes()
+    with contextlib.suppress(MessageRejected):
+        core.people(Changes.parse(message))
+    assert (rows(connections, "SELECT * FROM registry ORDER BY version"), rows(connections, "SELECT * FROM organisations")) == before
+
+
 def test_a_revocation_shuts_the_terminal_out_of_every_relay(core: Core, connections: OpenConnections, authority: Authority) -> None:
     a, lost, admin = Sender(authority, "a"), Sender(authority, "lost").write(2), Signer(os.urandom(32))
     beside = Core(connections, checker(authority))

@@ -7,7 +7,8 @@ import pytest
 
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
-from blinkd.relay.service import Service
+from blinkd.relay.service import Service, relay_broker, relay_link
+from blinkd.settings import RelaySettings
 from blinkd.sync.link import Arrived, Connected
 from blinkd.sync.messages import Receipt, RegistryHead, Status
 from blinkd.sync.topics import ATTENDANCE, PEOPLE, RECEIPT, STATUS, Topic, head_topic
@@ -103,3 +104,29 @@ def test_what_a_relay_that_died_could_not_announce_is_announced_by_another(
     relay.hears(until=dies_in_the_first_turn)
     relay.hears((Topic(ORG, sender.name, PEOPLE), changes.to_bytes()))
     assert relay.heads() == [1, 1]  # the second at the second connection: a broker may have lost what it kept
+
+
+def test_a_new_terminal_is_online_though_it_said_so_before_it_sent_anything(
+    relay: Relay, authority: Authority, connections: OpenConnections
+) -> None:
+    """It says so once, when it connects; what it sends comes later, maybe by another relay."""
+    sender = Sender(authority, "door-1").write(1)
+    said = Status(ORG, sender.name, True, "1.0", {"pending": 1})
+    relay.hears((Topic(ORG, sender.name, STATUS), said.to_bytes()))
+    assert rows(connections, "SELECT terminal, certificate FROM terminals") == [(sender.name, b"")]
+    other = Relay(Core(connections, checker(authority)))
+    other.hears((Topic(ORG, sender.name, ATTENDANCE), sender.batch(0, 0).to_bytes()))
+    ((online, status, certificate),) = rows(connections, "SELECT online, status, certificate FROM terminals")
+    assert (bool(online), Status.parse(status.encode()), certificate) == (True, said, sender.credentials.der)
+
+
+def test_two_relays_of_one_machine_have_names_of_their_own_at_the_broker(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker ends the connection of a client whose name another one brings."""
+    names: list[str] = []
+    monkeypatch.setattr("blinkd.relay.service.MqttLink", lambda _broker, name, *_, **__: names.append(name))
+    service, broker = Service(core, gather_s=0.0, most=10, stopped=lambda: True), relay_broker(RelaySettings())
+    for name, group in (("", "g"), ("", "g"), ("", None), ("", None), ("west", "g")):
+        relay_link(service, broker, name, group)
+    assert len(set(names[:3])) == 3
+    assert names[2] == names[3]  # one that shares with none comes back to its session
+    assert names[4] == "relay-west"

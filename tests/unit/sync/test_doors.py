@@ -340,3 +340,25 @@ def test_a_record_that_the_database_does_not_take_is_set_aside_and_holds_up_nobo
     assert reasons == {"bad_content", "no_person"}  # the template waits for its person
     assert whole(b)
     assert b.store.timeline.version() == a.store.timeline.version()
+
+
+def test_a_head_that_was_overtaken_on_its_way_makes_no_door_send_what_the_relay_has(
+    organisation: Organisation, doors: tuple[Door, Door]
+) -> None:
+    """Two relays say their heads one after the other, in whichever order they come to it; the retained one may be the older."""
+    a, b = doors
+    for number in range(8):
+        a.store.people.enrol(f"E-{number}", f"Person {number}", [])
+    settled(a, b)
+    ((before,),) = organisation.rows("SELECT version FROM organisations")
+    for door in doors:
+        for version in (before, before - 5, before):
+            door.registrar.announced(version, door.now)
+            door.stay(0.1)
+    for door in doors:
+        door.registrar.announced(before - 5, door.now)
+        for _ in range(30):
+            door.stay(5.0)
+    settled(a, b)
+    assert organisation.rows("SELECT version FROM organisations") == [(before,)]
+    assert [door.store.registry.counts()["PENDING"] for door in doors] == [0, 0]
