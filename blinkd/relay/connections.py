@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+ERA_BYTES = 8
+
 
 class Cursor(Protocol):
     """A cursor as PEP 249 has it, inside a transaction."""
@@ -35,6 +37,13 @@ class Connections(Protocol):
     @property
     def name(self) -> str:
         """Which database it is, without credentials."""
+
+    @property
+    def era(self) -> str:
+        """A random word, another one for each connection that is made: nothing written after a database was put back bears one from before.
+
+        Where a connection pooler hides that the server was put back, the relays must be restarted.
+        """
 
     @property
     def locking(self) -> str:

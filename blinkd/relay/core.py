@@ -40,7 +40,7 @@ class Core:
         self._checker = checker
         self._verification = Verification(checker)
         self._books = Books(connections)
-        self._registry = Registry(connections)
+        self._registry = Registry(connections, lambda: int(datetime.now(UTC).timestamp()))
         self._turn = threading.Lock()
         self._today = today or (lambda: datetime.now(UTC).date())
         self._heeded: dict[str, int] = {}  # by organisation: the version up to which revocations are heeded

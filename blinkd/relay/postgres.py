@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from blinkd.errors import StoreError
-from blinkd.relay.connections import Cursor
+from blinkd.relay.connections import ERA_BYTES, Cursor
 
 MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
 # Unless the address says otherwise, so that a server that vanished without a word is noticed within a minute; by the system's own times it
@@ -47,6 +48,7 @@ class PostgresConnections:
         self._patience = {option: value for option, value in PATIENCE.items() if option not in parts}
         port = f":{parts['port']}" if "port" in parts else ""
         self.name = f"{parts.get('host', 'local')}{port}/{parts.get('dbname', '')}"
+        self.era = secrets.token_hex(ERA_BYTES)
         self._permits = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
 
@@ -111,4 +113,5 @@ class PostgresConnections:
             raise StoreError(f"database {self.name}: {words}; check that it runs and DATABASE_URL is right") from None
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # whatever the database prefers: rows are locked where it counts
         connection.prepare_threshold = None  # a pooler that hands out connections by the transaction knows no prepared statements
+        self.era = secrets.token_hex(ERA_BYTES)
         return connection

@@ -6,10 +6,13 @@ authors knew.
 1. Who knew the version that stands, or a later one, may change it; who changes what they changed last themselves, too.
 2. A deletion stands against everything that was done without knowing of it, and is done whatever it did not know of.
 3. Of other changes without knowledge of each other the first to come stands; the later one is a conflict, kept in the history.
+
+Where this database is an older copy of itself, terminals bring what it has lost again, and say so; by the version that each of them names it is
+told whose is the newer state. A change stands against what is only brought again. No version is ever given out twice, for each connection to a
+database begins an era of its own, later than all before.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +24,13 @@ from blinkd.relay.verification import VerifiedChanges
 from blinkd.sync.messages import ADMIN_TYPES, MOST, Change, Page, PagedChange, Settled, admin_signed
 from blinkd.sync.wire import LONGEST_MESSAGE
 
+# Versions that a relay gives out in a second at most. An era begins with its time in seconds times this, so that eras which have been lost with all
+# their versions come before it; where the clock is wrong, at least so much after what was there.
+MOST_LOST = 1_000_000
+GREATEST_JUMP = 2**52  # half of what whole numbers may be: nobody uses them up by claiming to know a late one
 MOST_PAGE_BYTES = LONGEST_MESSAGE - 10_000  # of changes and certificates in a page; the rest is for the members around them
 CHANGE_BYTES = 260  # of a change at most beyond its own JSON: its author, version, certificate's digest, and the members' names
 CERTIFICATE_BYTES = 80  # of a certificate at most beyond its base64: the digest that names it
-MARK_BYTES = 8  # of the random word for a version
-MOST_LOST = 1_000_000  # versions that a back-up may be behind; nobody gets further by claiming to know a later one
 KEYRING = "keyring"
 
 
@@ -57,34 +62,32 @@ def judge(
         return "stored" if change.edit > standing.edit else "superseded"
     if change.deleted:
         return "superseded" if standing.deleted else "stored"
-    if standing.again and change.base >= standing.base and _alike(change, standing, known):
+    if standing.again and (change.base == standing.base if standing.deleted else change.base >= standing.base):
         return "stored"  # what stands is only what its author knew
     return "conflict"
 
 
-def _alike(change: Change, standing: Standing, known: Callable[[int], bool]) -> bool:
-    """Whether the versions that both authors knew can be compared; before a deletion is undone, only where both are surely lost ones."""
-    lost = not known(change.base)
-    return lost == (not known(standing.base)) and (lost or not standing.deleted)
-
-
 def _judge_again(change: Change, standing: Standing, known: Callable[[int], bool]) -> str:
-    """Nothing has changed, so whatever was changed since stands against it. Its author has seen all that this database still had."""
+    """Nothing has changed, so whatever was changed since stands against it; but a deletion, where its author may not have known of that."""
     if change.base == standing.version or (change.deleted and standing.deleted):
         return "superseded"
     if change.base > standing.version:
         return "stored"
-    lost = not known(change.base)
-    before = lost and not known(standing.base) and change.base > standing.base  # what stands was brought by somebody who knew less
-    if change.deleted:  # stands, where it cannot be said that who changed it afterwards knew of it
-        return "stored" if before or (lost and known(standing.base)) else "conflict"
-    return "stored" if before and (standing.again or not standing.deleted) else "conflict"
+    if known(change.base) or change.base == standing.base:
+        return "conflict"
+    if change.deleted:
+        return "stored"
+    before = not standing.deleted and not known(standing.base) and change.base > standing.base
+    return "stored" if before else "conflict"  # before: what stands was brought by somebody who knew less
 
 
 class Registry:
     """Statements; the transactions are the caller's."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, seconds: Callable[[], int]) -> None:
+        """seconds: since 1970, however wrong."""
+        self._connections = connections
+        self._seconds = seconds
         self._mark = connections.mark
         self._locking = connections.locking
 
@@ -92,7 +95,7 @@ class Registry:
         """Take changes in, in their order. Returns what became of each, and the registry's version before and now."""
         org = verified.org
         began, admin = self._locked(cursor, org)
-        version = began
+        version, begun = began, False
         answers = [Settled(change.id, change.edit, "rejected", 0, "signature") for change in verified.refused]
         standings, before = self._standings(cursor, org, verified.changes), self._answers(cursor, org, verified.changes)
         history: list[tuple[object, ...]] = []
@@ -108,7 +111,8 @@ class Registry:
             state = judge(change, verified.terminal, standings.get(change.id), parent, lambda base: self._knows(cursor, org, base))
             text = json.dumps(change.to_json(), separators=(",", ":"))
             if state == "stored":
-                version = _next(version, change.base)
+                version = _beyond(version if begun else self._begin(cursor, org, version), change.base) + 1
+                begun = True
                 standings[change.id] = Standing(version, verified.terminal, change.base, change.edit, change.deleted, change.again)
                 records[change.id] = (
                     *(org, change.id, change.type, version, verified.terminal, change.base, change.edit, change.deleted, text),
@@ -129,7 +133,8 @@ class Registry:
         """Records that changed after a version, in the order of their versions, as many as fit. mark: see `Pull`."""
         head = self.version(cursor, org)
         if since > head or (mark is not None and mark != self._mark_of(cursor, org, since)):
-            return Page(request, since, since, head, False, {}, (), None, lost=True)
+            common = self._common(cursor, org, since, mark)
+            return Page(request, since, common, head, False, {}, (), mark if common else None, lost=True)
         cursor.execute(
             self._sql("SELECT change, terminal, version, certificate FROM registry WHERE org = ? AND version > ? ORDER BY version LIMIT ?"),
             (org, since, min(limit, MOST) + 1),
@@ -152,22 +157,29 @@ class Registry:
         upto = changes[-1].version if more else head
         return Page(request, since, upto, head, more, certificates, tuple(changes), self._mark_of(cursor, org, upto))
 
-    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
-        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
-        head, _ = self._locked(cursor, org)
-        if head < version <= head + MOST_LOST:
-            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
-
     def version(self, cursor: Cursor, org: str) -> int:
         """The newest one; 0 where there is no registry yet."""
         cursor.execute(self._sql("SELECT version FROM organisations WHERE org = ?"), (org,))
         row = cursor.fetchone()
         return 0 if row is None else int(row[0])
 
+    def outrun(self, cursor: Cursor, org: str, version: int) -> None:
+        """Somebody knows a version that this database, an older copy, has lost: what comes now is later than all of what was lost."""
+        head, _ = self._locked(cursor, org)
+        if _beyond(head, version) > head:
+            self._advance(cursor, org, version + 1, [version + 1])  # that version itself stays one which this database never gave out
+
+    def _begin(self, cursor: Cursor, org: str, version: int) -> int:
+        """The version after which this era's begin: later than any that may have been given out and lost, so that none is given out twice."""
+        cursor.execute(self._sql("SELECT 1 FROM registry_marks WHERE org = ? AND mark = ? LIMIT 1"), (org, self._connections.era))
+        if version == 0 or cursor.fetchone() is not None:
+            return version
+        return max(version + MOST_LOST, min(self._seconds() * MOST_LOST, GREATEST_JUMP))
+
     def _advance(self, cursor: Cursor, org: str, version: int, versions: Sequence[int]) -> None:
         """The registry's newest version is this one; each of the new ones gets its mark."""
         if versions:
-            mark = secrets.token_hex(MARK_BYTES)
+            mark = self._connections.era
             cursor.execute(self._sql("UPDATE organisations SET version = ? WHERE org = ?"), (version, org))
             cursor.executemany(
                 self._sql(
@@ -178,6 +190,13 @@ class Registry:
 
     def _knows(self, cursor: Cursor, org: str, version: int) -> bool:
         return version == 0 or self._mark_of(cursor, org, version) is not None
+
+    def _common(self, cursor: Cursor, org: str, since: int, mark: str | None) -> int:
+        """The newest version before `since` that this database knows by a mark; 0: none."""
+        cursor.execute(
+            self._sql("SELECT max(version) FROM registry_marks WHERE org = ? AND mark = ? AND version < ?"), (org, mark or "", since)
+        )
+        return int(cursor.fetchone()[0] or 0)
 
     def _mark_of(self, cursor: Cursor, org: str, version: int) -> str | None:
         cursor.execute(self._sql("SELECT mark FROM registry_marks WHERE org = ? AND version = ?"), (org, version))
@@ -250,9 +269,9 @@ class Registry:
         return statement.replace("?", self._mark)
 
 
-def _next(version: int, base: int) -> int:
-    """The version of the next change: later than the one that its author knew, should this database have lost that one."""
-    return (base if version < base <= version + MOST_LOST else version) + 1
+def _beyond(version: int, known: int) -> int:
+    """The version after which the next one comes: not before one that somebody knows, and that this database may have lost."""
+    return known if version < known <= GREATEST_JUMP else version
 
 
 def _by_admin(org: str, change: Change, admin: bytes | None) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blinkd.errors import StoreError
-from blinkd.relay.connections import Cursor
+from blinkd.relay.connections import ERA_BYTES, Cursor
 
 BUSY_S = 10.0  # the relay's own writer holds the file for a batch; longer means that something hangs
 LOOK_S = 0.02  # between looks whether a new file is free
@@ -27,6 +28,7 @@ class SqliteConnections:
         """Open it. Raises StoreError."""
         self._path = path
         self.name = f"SQLite, {path.absolute()}"
+        self.era = secrets.token_hex(ERA_BYTES)
         self._lock = threading.Lock()
         try:
             with contextlib.suppress(FileExistsError):  # made here and not by SQLite, for which anybody may read it

@@ -82,7 +82,12 @@ class Intake:
             dimensions, rewound = self._dimensions(), self._timeline.rewound()
             doubtful = set[str]() if upto is None else self._timeline.doubt(here, page, upto, last=last)
             for one in page:
+                before = taken.quarantined
                 self._one(here, one, hours, now, seal, taken, dimensions, rewound or one.record in doubtful)
+                if taken.quarantined == before:  # whatever became of it, an earlier form of it is wanted no longer
+                    self._database.execute_sql(
+                        "DELETE FROM registry_quarantine WHERE record = ? AND version <= ?", (one.record, one.version)
+                    )
             self._vouching.changed(*taken.people, former=taken.former)
             if upto is not None:
                 self._timeline.advance(upto, mark, last=last)
@@ -120,8 +125,13 @@ class Intake:
         lost = lost or (pending is not None and bool(pending.again))
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
-        if pending is not None and one.author == here and one.edit <= pending.edit:
-            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what was changed here since waits on
+        if pending is not None and one.author == here and one.edit == pending.edit:
+            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+            return
+        if own is not None and one.author == here and one.edit < own.edit:
+            self._registry.keep(
+                one.record, one.version
+            )  # an earlier change: its receipt was lost, or it was repeated to a relay that was put back
             return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
@@ -176,7 +186,6 @@ class Intake:
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._noted(one.type, local_id)
-        self._database.execute_sql("DELETE FROM registry_quarantine WHERE record = ?", (one.record,))
 
     def _noted(self, kind: str, local_id: str) -> None:
         """What was noted as changed here is no longer this terminal's change."""
@@ -204,12 +213,12 @@ class Intake:
     def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
         """Whether what waits here stands against what the relay has."""
         repeats = self._repeats(pending)
-        if pending.deleted and not one.deleted and not repeats:
-            return True  # against whatever was not made knowing of it
+        if pending.deleted:  # against whatever was not made knowing of it
+            return not (repeats and one.base == pending.version)
+        if one.deleted:
+            return one.again and not repeats and pending.version == one.base
         if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
             return pending.version > one.base or (pending.version == one.base and not repeats)
-        if one.deleted or pending.deleted:
-            return pending.deleted and not one.deleted
         return lost and pending.version > one.base  # its author did not know of what is here
 
     def _repeats(self, pending: Waiting) -> bool:

@@ -1,8 +1,9 @@
 """How far this terminal is in the registry, and whether the relay still is on the same way.
 
-Versions are numbers that the relay gives out, and a relay whose database was put back from a back-up gives the same ones out again, for other
-changes. So it names each by a random word, a mark, and this terminal says with its version the mark by which it knows it. A relay that knows the
-version by none or another says so; then the newest one that both know is looked for, and what came after it here is sent again.
+Versions are numbers that the relay gives out, and a relay whose database was put back from a back-up has lost some. So it names each by a random
+word, its mark, which is another one after the database was away, and goes on far later then. This terminal says with its version the mark by
+which it knows it. A relay that knows the version by none or another says so; then the newest one that both know is looked for, and what came
+after it here is sent again.
 """
 
 import json
@@ -55,7 +56,7 @@ class Incoming:
     @property
     def again(self) -> bool:
         """Whether its author has changed nothing, but brought what that version was to a relay that had lost it."""
-        return bool(self.change["again"])
+        return bool(self.change.get("again"))
 
     def follows(self, here: str, version: int, again: bool) -> bool:
         """Whether it can stand where this terminal's change had become a version: it is that change, or knew of it, or is a deletion.
@@ -103,14 +104,16 @@ class Timeline:
         """Whether the relay was found to be an older copy, and not all that it has is here: till then versions here and there say little."""
         return self._preferences.get(REWOUND) == "yes"
 
-    def rewind(self, version: int) -> None:
+    def rewind(self, version: int, mark: str | None) -> None:
         """The relay is an older copy of itself, which has in common with this terminal what came up to a version: it gets the rest from here.
 
         Versions stay as they are: by them it knows which terminal's state of a record is the newer one.
         """
         with self._guard():
             self._preferences.set(CURSOR, str(version))
-            self._preferences.set(MARKS, json.dumps([one for one in self._marks() if one[0] <= version]))
+            self._preferences.set(
+                MARKS, json.dumps([*(one for one in self._marks() if one[0] < version), *([(version, mark)] if mark else [])])
+            )
             self._preferences.set(REWOUND, "yes")
             self._resend("version > ?", version)
             self._database.execute_sql("DELETE FROM registry_quarantine WHERE version > ?", (version,))

@@ -141,13 +141,13 @@ class Change:
             "open": self.open,
             "admin": None if self.admin is None else b64(self.admin),
             "signature": b64(self.signature),
-            "again": self.again,
+            **({"again": True} if self.again else {}),
         }
 
     @classmethod
     def of(cls, value: object) -> "Change":
         """Read it."""
-        return cls._of(Reader(value, "change", CHANGE_MEMBERS))
+        return cls._of(Reader(value, "change", CHANGE_MEMBERS, AGAIN))
 
     @classmethod
     def _of(cls, read: Reader) -> "Change":
@@ -171,7 +171,7 @@ class Change:
             plain,
             read.binary("signature", SIGNATURE_BYTES),
             admin,
-            read.flag("again"),
+            "again" in read and read.flag("again"),
         )
 
     def digest(self) -> bytes:
@@ -181,7 +181,8 @@ class Change:
         return NOTHING if self.open is None else hashlib.sha256(canonical(self.open)).digest()
 
 
-CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature", "again"})
+CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature"})
+AGAIN = frozenset({"again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +261,15 @@ class PagedChange:
     @classmethod
     def of(cls, value: object) -> "PagedChange":
         """Read it."""
-        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"})
+        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"}, AGAIN)
         return cls(Change._of(read), read.name("terminal"), read.number("version", least=1), read.matching("certificate", DIGEST))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256; mark: the word
-    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page.
+    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page: up to
+    `upto` it knows versions by that mark.
     """  # fmt: skip
 
     request: str
@@ -305,10 +307,10 @@ class Page:
             reject("page: a certificate is missing")
         since, upto, head = read.number("since"), read.number("upto"), read.number("head")
         versions = [since, *(one.version for one in changes)]
-        if any(later <= earlier for earlier, later in pairwise(versions)) or not versions[-1] <= upto:
-            reject("page: the versions are not in order")
         lost = read.flag("lost")
-        if lost and (changes or upto != since):
+        if any(later <= earlier for earlier, later in pairwise(versions)) or not (lost or versions[-1] <= upto):
+            reject("page: the versions are not in order")
+        if lost and (changes or upto > since):
             reject("page: what was lost holds nothing")
         return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes, _mark(read), lost)
 

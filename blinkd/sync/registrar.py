@@ -89,7 +89,8 @@ class Registrar:
         self._request: str | None = None
         self._page_by: float | None = None
         self._head = 0
-        self._back = 0  # pages that the relay knows nothing of, until one is found that it knows
+        self._back = 0  # times that the relay did not know a version, until one is found that it knows
+        self._common: tuple[int, str | None] = (0, None)  # the one that is asked about
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
 
     @property
@@ -211,11 +212,12 @@ class Registrar:
         self._patience.reset()
         if page.lost:
             self._back += 1
+            self._common = (page.upto, page.mark) if page.mark is not None else self._store.timeline.known(self._back)
             self._pull(now)
             return
         if self._back:
             log.warning("the relay is an older copy, which knows nothing of what came after version %d: it is sent that again", page.since)
-            self._store.timeline.rewind(page.since)
+            self._store.timeline.rewind(*self._common)
             self._back = 0
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
         last = not page.more and page.upto == page.head
@@ -247,7 +249,7 @@ class Registrar:
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)
         self._page_by = now + self._patience.next_s()
-        since, mark = self._store.timeline.known(self._back)
+        since, mark = self._common if self._back else self._store.timeline.known()
         self._send_pull(Pull(self._org, self._terminal, since, MOST, self._request, mark).to_bytes())
 
     def _record_of(self, kind: str, local_id: str, person_id: str) -> str:

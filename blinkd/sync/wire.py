@@ -58,6 +58,10 @@ class Reader:
             reject(f"{where}: unknown member {min(unknown)[:40]!a}")
         self._members, self._where = value, where
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a member is there."""
+        return name in self._members
+
     def version(self, wanted: int) -> None:
         """The member v must be this."""
         if type(self._members["v"]) is not int or self._members["v"] != wanted:

@@ -14,6 +14,7 @@ from tests.unit.store.stores import MODEL, sample
 OWN, SHARED = 5, 4  # people of each door, and of both, at most
 GROUPS = ("Day", "Night", "Weekend")
 SHARED_MARK = "S-"
+BOTH_MARK = "S-both-"
 
 Known = tuple[str, PersonStatus, tuple[str, ...], list[bytes]]  # name, status, groups, templates
 
@@ -45,7 +46,7 @@ class Staff:
 
     def at_both(self, stores: list[Store]) -> None:
         """Somebody is enrolled at two doors that do not know of each other."""
-        person_id = f"{SHARED_MARK}both-{self._next()}"
+        person_id = f"{BOTH_MARK}{self._next()}"
         for store in stores:
             with store.people.exclusive():
                 if store.people.find(person_id) is None:
@@ -56,16 +57,15 @@ class Staff:
         store.people.enrol(person_id, f"Person {self._next()}", [sample(self._next())])
 
     def _enrol_own(self, terminal: Terminal, store: Store, own: set[str]) -> None:
-        former = sorted(one for one in self.deleted if one.startswith(f"E-{terminal.name}-"))
-        again = bool(former) and self._chance.random() < 0.3
-        person_id = self._chance.choice(former) if again else f"E-{terminal.name}-{self._next()}"
-        self.deleted.discard(person_id)
+        person_id = f"E-{terminal.name}-{self._next()}"
         self._enrol(store, person_id)
         own.add(person_id)
         self._note(store, person_id)
 
     def _change_shared(self, store: Store, person_id: str) -> None:
-        what = self._chance.choice([self._rename, self._rename, self._switch, self._regroup, self._add_template, self._delete])
+        changes: list[Callable[[Store, str], None]] = [self._rename, self._rename, self._switch, self._regroup, self._add_template]
+        # a deletion by a door that has told nobody of its enrolment yet says nothing of the same person's at the other door
+        what = self._chance.choice(changes if person_id.startswith(BOTH_MARK) else [*changes, self._delete])
         what(store, person_id)
         if what == self._delete:
             self.deleted.add(person_id)

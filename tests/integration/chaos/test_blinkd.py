@@ -26,7 +26,7 @@ from tests.integration.sync.site import PASSWORD, Terminal
 
 DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "60"))  # thousands for a long run
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-PACE = Pace(undisturbed=1.2, dead=0.3, frozen=0.5, apart=0.8)  # a process needs a second to be up: some kills come before, most after
+PACE = Pace(undisturbed=0.9, dead=0.3, frozen=0.5, apart=0.8)  # a process needs a second to be up: some kills come before, most after
 
 
 @pytest.fixture
@@ -97,6 +97,12 @@ def test_everything_arrives_once_and_both_doors_know_the_same_people(chaos: Chao
     assert chaos.parrot.repeated > DISTURBANCES // 5
 
 
+def conflicts(terminal: Terminal) -> set[str | None]:
+    """Ids of people, changes of whom another door's came before."""
+    with terminal.open(read_only=True) as store:
+        return {one.local_id for one in store.registry.conflicts()}
+
+
 def agree(chaos: Chaos) -> None:
     """The relay holds what was punched, and both doors the same people."""
     for terminal in chaos.terminals:
@@ -112,5 +118,9 @@ def agree(chaos: Chaos) -> None:
     door, gate = people
     assert door == gate
     assert chaos.staff.deleted & door.keys() == set()
-    assert {one: door.get(one) for one in chaos.staff.expected} == chaos.staff.expected
+    # the newest state of everybody; but where an earlier one was repeated to a database put back, that may have come first: a conflict says so
+    aside = {one for terminal in chaos.terminals for one in conflicts(terminal)}
+    newest = {one: state for one, state in chaos.staff.expected.items() if one not in aside}
+    assert {one: door.get(one) for one in newest} == newest
+    assert chaos.staff.expected.keys() <= door.keys()
     assert len(door) > 2

@@ -16,7 +16,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.errors import MessageRejected
 from blinkd.relay.connections import Connections, Cursor, OpenConnections
 from blinkd.relay.core import Core
-from blinkd.relay.registry import MOST_LOST, Standing, judge
+from blinkd.relay.registry import GREATEST_JUMP, MOST_LOST, Standing, judge
 from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Pull, Settled, change_signed
 from blinkd.sync.wire import LONGEST_MESSAGE, LONGEST_OPEN
 from tests.services.certificates import Authority
@@ -91,6 +91,46 @@ def test_which_change_stands(current: tuple[Any, ...] | None, change: tuple[int,
     assert judge(change_, "b", None if current is None else Standing(*current), None) == state
 
 
+LOST = range(6, 10)  # versions that the relay does not know
+
+
+@pytest.mark.parametrize(
+    ("current", "change", "state"),
+    [
+        (None, (7, False), "stored"),
+        ((5, "a", 0, 1, False), (7, False), "stored"),
+        ((5, "a", 0, 1, True), (7, False), "stored"),  # it was enrolled again, and then that was lost
+        ((5, "a", 0, 1, False), (5, False), "superseded"),  # nothing was lost of it
+        ((15, "a", 12, 1, False), (7, False), "conflict"),  # somebody has changed it since
+        ((15, "a", 6, 1, False), (7, False), "stored"),  # but did not know so much
+        ((15, "a", 7, 1, False, True), (7, False), "conflict"),  # it was brought already
+        ((15, "a", 3, 1, True), (7, False), "conflict"),  # nobody who was deleted comes back
+        ((15, "a", 3, 1, False), (7, True), "stored"),
+        ((15, "a", 12, 1, False), (7, True), "stored"),  # not even where it may be that somebody enrolled them again
+        ((15, "a", 7, 1, False), (7, True), "conflict"),  # who certainly did
+        ((15, "a", 3, 1, True), (7, True), "superseded"),
+    ],
+)
+def test_what_is_brought_again_stands_against_what_is_older(current: tuple[Any, ...] | None, change: tuple[int, bool], state: str) -> None:
+    base, deleted = change
+    envelope: Any = None if deleted else object()
+    again = Change("r", "person", base, 1, envelope, None, b"", again=True)
+    assert judge(again, "b", None if current is None else Standing(*current), None, lambda version: version not in LOST) == state
+
+
+def test_a_change_stands_against_what_was_only_brought_again() -> None:
+    envelope: Any = object()
+    for base, deleted, state in (
+        (7, False, "stored"),
+        (8, False, "stored"),
+        (6, False, "conflict"),
+        (7, True, "stored"),
+        (8, True, "conflict"),
+    ):
+        change = Change("r", "person", base, 1, envelope, None, b"")
+        assert judge(change, "b", Standing(15, "a", 7, 1, deleted, again=True), None) == state
+
+
 def test_a_later_version_is_never_given_twice_and_pages_come_in_order(core: Core, authority: Authority) -> None:
     a, b = Sender(authority, "a"), Sender(authority, "b")
     assert settled(core, a, *(a.change(f"{n:032x}", 0, 1) for n in range(7))) == [("stored", n) for n in range(1, 8)]
@@ -110,18 +150,25 @@ def test_a_later_version_is_never_given_twice_and_pages_come_in_order(core: Core
     assert set(core.page(ORG, 0, 500, "ab").certificates.values()) == {a.credentials.der, b.credentials.der}
 
 
-def test_an_older_copy_says_so_to_whoever_knows_more_and_goes_on_beyond_it(core: Core, authority: Authority) -> None:
+def test_an_older_copy_says_so_to_whoever_knows_more_and_gives_no_version_out_twice(
+    core: Core, connections: OpenConnections, authority: Authority
+) -> None:
     a = Sender(authority, "a")
     settled(core, a, *(a.change(f"{n:032x}", 0, 1) for n in range(3)))
     page = core.answer(Pull(ORG, "a", 0, 500, "ab"))
     assert (page.upto, page.lost) == (3, False)
     assert page.mark is not None
     assert not core.answer(Pull(ORG, "a", 3, 500, "ab", page.mark)).lost
-    for since, mark in ((3, "00"), (9, None), (9, page.mark)):
+    for since, mark, common in ((3, "00", 0), (9, None, 0), (9, page.mark, 3)):
         lost = core.answer(Pull(ORG, "a", since, 500, "ab", mark))
-        assert (lost.lost, lost.changes, lost.upto) == (True, (), since)
-    assert settled(core, a, a.change("f" * 32, 0, 1), a.change("e" * 32, 14, 1)) == [("stored", 11), ("stored", 15)]
-    assert settled(core, a, a.change("d" * 32, MOST_LOST * 2, 1)) == [("stored", 16)]  # nobody uses the versions up
+        assert (lost.lost, lost.changes, lost.upto) == (True, (), common)
+        assert lost.mark == (page.mark if common else None)
+    connections.era = "ee"  # type: ignore[misc]  # as after the database was away
+    (one, two) = settled(core, a, a.change("f" * 32, 0, 1), a.change("e" * 32, 0, 1))
+    assert one[1] > 3 + MOST_LOST
+    assert two[1] == one[1] + 1
+    assert settled(core, a, a.change("d" * 32, two[1] + 7, 1)) == [("stored", two[1] + 8)]  # its author knew a version that is not here
+    assert settled(core, a, a.change("c" * 32, GREATEST_JUMP + 1, 1)) == [("stored", two[1] + 9)]  # nobody uses the versions up
 
 
 def test_the_same_message_again_gets_the_same_answer_and_changes_nothing(
@@ -294,7 +341,8 @@ def test_a_page_is_whole_though_a_change_comes_while_it_is_read(connections: Ope
         hooked.hook = lambda: None  # a reader has the one connection to itself
     page = Core(hooked, checker(authority)).page(ORG, 0, MOST, "ab")
     assert Page.parse(page.to_bytes()) == page
-    assert page.upto == page.head == len(page.changes) == (2 if connections.dialect == "postgres" else 1)
+    assert len(page.changes) == (2 if connections.dialect == "postgres" else 1)
+    assert page.upto == page.head == page.changes[-1].version
 
 
 def test_no_record_that_the_relay_takes_is_too_long_for_a_page(core: Core, authority: Authority) -> None:

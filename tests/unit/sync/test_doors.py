@@ -145,6 +145,21 @@ def test_somebody_who_is_enrolled_here_just_before_they_come_from_another_door_i
     assert {door.store.people.get("E-1").templates for door in doors} == {2}
 
 
+def test_what_was_set_aside_goes_when_both_doors_have_deleted_it(doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(a, b)
+    database = b.store._database
+    database.execute_sql(
+        "INSERT INTO registry_quarantine SELECT record, version, 'bad_content', '', '{}', x'00' FROM registry WHERE type = 'template'"
+    )
+    for door in doors:
+        erase(door, "E-1")
+    a.sync()
+    b.sync(lambda suffix, _: suffix != PEOPLE)
+    assert b.store.intake.quarantined() == []
+
+
 def test_a_deletion_stands_against_a_change_made_without_knowing_of_it(doors: tuple[Door, Door]) -> None:
     a, b = doors
     a.store.people.enrol("E-1", "Ann", [sample(1)])
