@@ -147,7 +147,7 @@ def _signed_by(core: Core, sender: Sender) -> Core:
     return Core(core._connections, checker(sender.authority))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_loss_and_repetition_followed_by_all_of_it_ends_in_the_same_table(
     core: Core, connections: OpenConnections, written: Sender, data: st.DataObject

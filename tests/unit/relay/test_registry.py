@@ -288,7 +288,7 @@ class Reference:
         return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from(["r", "s"]), st.integers(0, 6), st.integers(1, 4), st.booleans()), max_size=14
