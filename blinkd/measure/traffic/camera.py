@@ -80,7 +80,7 @@ def measure_camera(site: Site, settings: Settings, frames: Sequence[Frame], stor
     with site.relays(1) as (relay,):
         try:
             for _ in range(rounds):
-                _refill(store, sync)
+                _refill(site, store, sync)
                 relay.freeze()
                 time.sleep(SETTLED_S)
                 quiet += next(show)
@@ -96,9 +96,10 @@ def measure_camera(site: Site, settings: Settings, frames: Sequence[Frame], stor
     return Camera(Timing.of(quiet), Timing.of(draining), len(draining), waiting, rss_mb)
 
 
-def _refill(store: Store, sync: SyncOfDoor) -> None:
-    """Everything waits again."""
+def _refill(site: Site, store: Store, sync: SyncOfDoor) -> None:
+    """Everything waits again, and the relay has none of it."""
     sync.stop()
+    site.forget_books()
     store.outbox.lost(EVERYTHING)
     sync.start()
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
 from blinkd.crypto.authority import Authority
 from blinkd.crypto.installation import admit
 from blinkd.crypto.keyfile import write_whole
@@ -100,6 +102,11 @@ class Site:
         self.broker.stop()
         self.broker.wipe()
         self.broker.start()
+
+    def forget_books(self) -> None:
+        """The relays' database has no entry of any terminal any more."""
+        with psycopg.connect(self.database.url) as connection:
+            connection.execute("TRUNCATE entries, books")
 
     def way_of_relays(self) -> Broker:
         """As a client with a relay's certificate has it."""
