@@ -29,6 +29,7 @@ from tests.unit.store.stores import MODEL, Sample, clerk_of, vector
 
 ZONE, ZONE_S = "Asia/Kathmandu", 20_700
 OBSERVER = "observer"
+MARK = b"end"
 TEMPLATES = 2  # of each person
 KEY_FILES = ("template.key", "keyring.key", "box.key", "signing.key")
 # nobody is called so; each part has eight characters and more
@@ -57,7 +58,6 @@ class Captured:
     secrets: Secrets
     where: dict[str, bytes] = field(default_factory=dict)
     wire: list[tuple[str, bytes]] = field(default_factory=list)
-    columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def relay_files(self) -> tuple[Path, Path]:
@@ -147,9 +147,9 @@ def _hear_out(observer: Peer, site: Site) -> None:
     with observer:
         terminal = site.terminals[0].folder
         with Peer(site.broker_port, terminal / CA_FILE, (terminal / CERTIFICATE_FILE, terminal / KEY_FILE)) as door:
-            door.publish(f"blink/v1/{ORG}/{site.terminals[0].name}/status", b"end")
+            door.publish(f"blink/v1/{ORG}/{site.terminals[0].name}/status", MARK)
         held = []
-        while not held or held[-1].payload != b"end":
+        while not held or held[-1].payload != MARK:
             held.append(observer.next())
         for message in held:
             observer.received.put(message)

@@ -1,17 +1,45 @@
 """After a busy run on the real broker and the real database, nothing that leaves the terminals tells who came, when, or by which face."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from blinkd.sync.messages import Batch
-from tests.integration.sync.captured import Captured, captured, dump, logs
+from tests.integration.sync.captured import MARK, Captured, captured, dump, logs
 from tests.integration.sync.planting import Planted, planted
 from tests.integration.sync.search import Haystack
 from tests.services.mqtt import Peer
 from tests.services.postgresql import PostgreSQL
 
+DIGEST = re.compile("[0-9a-f]{64}")
+DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATES = (("books", "begun_on"), ("terminals", "seen_on"))
+SENDER = {"v", "org", "terminal"}
+SEALED = {"envelope", *(f"envelope.{name}" for name in ("ciphertext", "iv", "tag", "v", "kid"))}
+KEYS = {
+    *("open", "open.certificate", "open.kid", "open.terminal", "open.created", "open.serial", "open.signing"),
+    *("open.grant.ephemeral", "open.grant.iv", "open.grant.sealed"),
+    *("open.v", "open.organisation", "open.admin", "open.current", "open.revision", "open.epochs.kid", "open.epochs.created"),
+    *("open.kdf.name", "open.kdf.iterations", "open.kdf.salt", "open.wrapped.iv", "open.wrapped.ciphertext", "open.wrapped.tag"),
+}
+CHANGE = {f"changes.{name}" for name in {"id", "type", "base", "edit", "admin", "signature"} | SEALED | KEYS}
+ENTRY = {f"entries.{name}" for name in {"seq", "commitment", "signature", "missing"} | SEALED}
+OPEN = {
+    "attendance": SENDER | {"book", "certificate", "prev"} | ENTRY,
+    "people": SENDER | {"certificate"} | CHANGE,
+    "pull": SENDER | {"since", "limit", "request"},
+    "status": SENDER | {"online", "version", "health", "health.pending", "health.failed"},
+    "page": {"v", "request", "since", "upto", "head", "more", "certificates", "certificates.*", "changes"}
+    | CHANGE
+    | {f"changes.{name}" for name in ("terminal", "version", "certificate")},
+    "head": {"v", "version"},
+    "receipt": {"v", "attendance", "people", "rejected", "chain", "chain.state", "chain.detail"}
+    | {f"attendance.{name}" for name in ("book", "upto", "hash")}
+    | {f"people.{name}" for name in ("id", "edit", "state", "version", "reason")},
+}
 LONGEST_NAME = 440  # characters of a client's that are in a line of Mosquitto's log
 
 
@@ -79,3 +107,38 @@ def test_the_search_finds_what_is_planted_in_a_log(busy: Captured) -> None:
 
 def missed(content: bytes, what: Planted) -> set[str]:
     return set(what.pieces) - Haystack(content).found(what.secrets)
+
+
+def test_nothing_travels_in_the_open_but_what_the_readme_says_that_others_learn(busy: Captured) -> None:
+    """Its table of parties is made from these: ids and numbers, sizes, certificates, the keyring behind its password, words about chains."""
+    found: dict[str, set[str]] = {}
+    for topic, payload in busy.wire:
+        if payload != MARK:
+            found.setdefault(topic.split("/")[-1], set()).update(members(json.loads(payload)))
+    assert found.keys() == OPEN.keys()
+    assert {suffix: sorted(names - OPEN[suffix]) for suffix, names in found.items()} == {suffix: [] for suffix in OPEN}
+
+
+def test_the_database_has_no_column_for_a_time_of_day_or_a_name(busy: Captured) -> None:
+    with psycopg.connect(busy.database.url) as connection:
+        tables = dict[str, list[tuple[str, str]]]()
+        for table, column, kind in connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+        ):
+            tables.setdefault(table, []).append((column, kind))
+        clear = {table for table in tables if table.startswith("mobile_")}  # the origin's app, where the operator wants it
+        filled = {table for table in tables if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()}  # type: ignore[arg-type]
+        dates = {row for table, column in DATES for (row,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")}  # type: ignore[arg-type]
+    assert not clear & filled
+    kinds = {kind for table, columns in tables.items() if table not in clear for _, kind in columns}
+    assert kinds == {"text", "bytea", "bigint", "boolean", "integer"}
+    assert dates and all(DATE.fullmatch(one) for one in dates)
+
+
+def members(value: object, path: str = "") -> set[str]:
+    """Paths of everything in a JSON value; what is named by data (digests) counts once."""
+    if isinstance(value, dict) and value:
+        return {one for name, inner in value.items() for one in members(inner, f"{path}.{DIGEST.sub('*', name)}")}
+    if isinstance(value, list) and value:
+        return {one for inner in value for one in members(inner, path)}
+    return {path.removeprefix(".")}
