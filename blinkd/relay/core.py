@@ -13,8 +13,8 @@ from blinkd.relay.books import Books
 from blinkd.relay.connections import Connections, Cursor
 from blinkd.relay.registry import Registry
 from blinkd.relay.verification import Checker, Verification, VerifiedBatch, VerifiedChanges
-from blinkd.sync.messages import Batch, Change, Changes, Page, Receipt, Rejected, Status
-from blinkd.sync.topics import Topic
+from blinkd.sync.messages import CERTIFICATE, Batch, Change, Changes, Page, Pull, Receipt, Rejected, Status
+from blinkd.sync.topics import PULL, Topic
 
 Verified = VerifiedBatch | VerifiedChanges | Rejected
 GROUP = "group"  # secret: the relays' name at the broker
@@ -143,6 +143,18 @@ class Core:
         """The registry's records that changed after a version. Raises StoreError."""
         with self._connections.transaction(reading=True) as cursor:
             return self._registry.page(cursor, org, since, limit, request)
+
+    def asked(self, pull: Pull) -> Page | Rejected:
+        """The page that a terminal asks for; or that its certificate was revoked, by which it sends: a pull carries none. Raises StoreError."""
+        with self._connections.transaction(reading=True) as cursor:
+            cursor.execute(self._sql("SELECT certificate FROM terminals WHERE org = ? AND terminal = ?"), (pull.org, pull.terminal))
+            row = cursor.fetchone()
+            if row is not None:  # one that never sent anything has nothing to be revoked by here; the broker knows it by its certificate
+                try:
+                    self._checker.check(bytes(row[0]), pull.org, pull.terminal)
+                except CertificateRefused as error:
+                    return Rejected(PULL, None, CERTIFICATE, str(error)[:500])
+            return self._registry.page(cursor, pull.org, pull.since, pull.limit, pull.request)
 
     def status(self, status: Status) -> None:
         """Remember what a terminal says of itself. Raises StoreError."""

@@ -21,6 +21,7 @@ LONGEST_WAIT_S = 60.0  # between two tries while the database is away
 IDLE_S = 1.0
 
 T = TypeVar("T")
+M = TypeVar("M", Pull, Status)
 log = logging.getLogger(__name__)
 
 
@@ -116,9 +117,9 @@ class Service:
             elif topic.suffix == PEOPLE:
                 gathered.stored.append((Changes.parse(arrived.payload), topic))
             elif topic.suffix == PULL:
-                gathered.pulls.append((Pull.parse(arrived.payload), topic))
+                gathered.pulls.append((_own(Pull.parse(arrived.payload), topic), topic))
             else:
-                gathered.states.append(Status.parse(arrived.payload))
+                gathered.states.append(_own(Status.parse(arrived.payload), topic))
         except MessageRejected as error:
             log.warning(
                 "%s/%s: a message on %s is refused: %s (%d bytes)", topic.org, topic.terminal, topic.suffix, error, len(arrived.payload)
@@ -137,10 +138,11 @@ class Service:
         for topic, rejected in gathered.bad:
             self._answer(link, topic.org, topic.terminal, Receipt(rejected=(rejected,)))
         for pull, topic in gathered.pulls:
-            if (pull.org, pull.terminal) == (topic.org, topic.terminal):
-                page = self._patiently(lambda pull=pull: self._core.page(pull.org, pull.since, pull.limit, pull.request))  # type: ignore[misc]
-                if page is not None:
-                    link.publish(str(Topic(topic.org, topic.terminal, PAGE)), page.to_bytes())
+            page = self._patiently(lambda pull=pull: self._core.asked(pull))  # type: ignore[misc]
+            if isinstance(page, Rejected):
+                self._answer(link, topic.org, topic.terminal, Receipt(rejected=(page,)))
+            elif page is not None:
+                link.publish(str(Topic(topic.org, topic.terminal, PAGE)), page.to_bytes())
         for status in gathered.states:
             self._patiently(lambda status=status: self._core.status(status))  # type: ignore[misc]
         for arrived in gathered.arrived:
@@ -170,6 +172,13 @@ class Service:
                     if self._stopped():
                         return None
                     time.sleep(min(0.1, max(0.0, until - time.monotonic())))
+
+
+def _own(message: M, topic: Topic) -> M:
+    """The message, whose sender is the one that the broker's rules tie to the topic. Raises MessageRejected for another's name in it."""
+    if (message.org, message.terminal) != (topic.org, topic.terminal):
+        raise MessageRejected("topic", "the message names another terminal than its topic")
+    return message
 
 
 def subscriptions(group: str | None) -> list[str]:

@@ -27,6 +27,7 @@ FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is
 CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
 MOST_BYTES = 500_000  # of envelopes in a message: with the rest and in base64 it stays below what brokers take
 NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
+MOST_WALKED = 1000  # pages of which it is remembered what they spanned
 SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,13 @@ class Registrar:
         self._request: str | None = None
         self._page_by: float | None = None
         self._head = 0
+        self._since = 0  # what the page that is awaited begins after
+        self._announced = False  # a newer version, since that page was asked for
+        self._reread: int | None = None  # up to where everything has been read once more
+        self._walked = [(0, store.intake.version())]  # what each page has spanned
+        self._claims: dict[
+            str, int
+        ] = {}  # versions of records that receipts have named and no page has shown, when that page was asked for
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
 
     @property
@@ -171,6 +179,13 @@ class Registrar:
             if answer.state == "conflict":
                 self._lost(answer, waiting, lost, at)
                 continue
+            if (
+                answer.state != "rejected"
+                and answer.version <= self._store.intake.version()
+                and self._store.registry.waits(answer.id, answer.edit)
+            ):
+                log.error("record %s: a receipt for version %d, which was another's; it is sent again", answer.id, answer.version)
+                continue  # the page with that version would have settled it
             failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
             epoch = None if lost is None or answer.state != "stored" else json.loads(lost)["kid"].partition(".")[0]
             self._store.registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
@@ -199,24 +214,44 @@ class Registrar:
         if version < here:
             log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", version, here)
             self._store.intake.rewind(version)
+            # whoever has spoken of later versions may have kept earlier ones back: all that their pages spanned is read once more
+            self._reread = min((since for since, upto in self._walked if upto > version), default=version)
+            self._walked = [(since, upto) for since, upto in self._walked if upto <= version]
+            self._request = None
             self.work(now)
-        if version != self._store.intake.version() and self._request is None:
+        if self._request is not None:
+            self._announced = True
+        elif version != self._store.intake.version() or self._reread is not None:
             self._pull(now)
 
     def page(self, page: Page, now: float) -> None:
         """Take a page in, and ask for the next where there is one."""
         if page.request != self._request:
             return  # an answer to a question that was asked again
+        if page.since != self._since:
+            log.error(
+                "registry: a page after version %d, where the one after %d was asked for; it is asked for again", page.since, self._since
+            )
+            return
+        self._disbelieve(page)
         self._request = self._page_by = None
         self._patience.reset()
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
-        taken = self._store.intake.take(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost)
+        rereading = self._reread is not None
+        if not rereading:
+            self._walked = [*self._walked[-MOST_WALKED:], (page.since, page.upto)]
+        else:
+            self._reread = page.upto if page.more and page.upto < self._store.intake.version() else None
+        taken = self._store.intake.take(
+            self._terminal, incoming, None if rereading else page.upto, self._hours, self._clock.now(), self._seal_lost
+        )
         if taken.applied or taken.quarantined:
             log.info(
                 "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
             )
-        self._head = max(self._head, page.head)
-        if page.more or page.upto < self._head:
+        # the page is the relay's newest word, whatever was announced before: an announcement that nothing follows must not be asked after for ever
+        self._head = page.head if page.more else page.upto
+        if page.more or rereading or self._announced:
             self._pull(now)
         else:
             self.try_again()
@@ -233,7 +268,23 @@ class Registrar:
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)
         self._page_by = now + self._patience.next_s()
-        self._send_pull(Pull(self._org, self._terminal, self._store.intake.version(), MOST, self._request).to_bytes())
+        known = self._store.intake.version()
+        self._announced = False
+        self._since = known if self._reread is None else self._reread
+        self._claims = self._store.registry.claimed(known) if self._reread is None else {}
+        self._send_pull(Pull(self._org, self._terminal, self._since, MOST, self._request).to_bytes())
+
+    def _disbelieve(self, page: Page) -> None:
+        """A receipt is signed by nobody. What it says that the relay has must be in the page that was asked for afterwards; else it is sent again."""
+        shown = {one.change.id: one.version for one in page.changes}
+        wrong = [
+            record
+            for record, version in self._claims.items()
+            if shown.get(record, 0) < version and (record in shown or version <= page.upto or not page.more)
+        ]
+        if wrong:
+            log.warning("the relay does not have %d records that receipts said it has: they are sent again", len(wrong))
+            self._store.registry.disbelieve(wrong, page.since)
 
     def _record_of(self, kind: str, local_id: str, person_id: str) -> str:
         return self._names.person_record(local_id) if kind == PERSON else self._names.template_record(person_id, local_id)
