@@ -99,7 +99,9 @@ class Core:
                 for change in one.changes:
                     if change.id in stored:
                         self._heed(change)
-        told = tuple(Told(message.org, message.terminal, receipt) for (message, _), receipt in zip(messages, receipts, strict=True))
+        # to whom the broker's rules tie the message, not to whom it names: else one terminal could have another one's entries refused
+        senders = [message if topic is None else topic for message, topic in messages]
+        told = tuple(Told(sender.org, sender.terminal, receipt) for sender, receipt in zip(senders, receipts, strict=True))
         return Outcome(told, heads)
 
     def _store(
