@@ -107,7 +107,8 @@ class Registry:
                 break
             changes.append(PagedChange(Change.of(json.loads(text)), terminal, int(version), digest))
         more = len(changes) < len(rows)
-        upto = changes[-1].version if more else max(head, since)
+        # another relay may have added some since the head was read
+        upto = changes[-1].version if more else max([head, since, *(one.version for one in changes)])
         return Page(request, since, upto, max(head, upto), more, self._certificates(cursor, org, changes), tuple(changes))
 
     def version(self, cursor: Cursor, org: str) -> int:

@@ -13,11 +13,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from blinkd.clock import SystemClock
 from blinkd.crypto.authority import Authority
 from blinkd.crypto.box import Box
 from blinkd.crypto.request import make_request
 from blinkd.crypto.signing import Signer
+from blinkd.settings import Settings, SyncSettings, TerminalSettings
+from blinkd.sync.link import Arrived, Lost
 from blinkd.sync.messages import Batch, Change, Changes, Pull, Receipt, RegistryHead, Status, change_signed, entry_signed
+from blinkd.sync.runner import MOST_WAITING, Runner
 from blinkd.sync.wire import LONGEST_MESSAGE
 from tests.integration.sync.site import ORG, PASSWORD, Terminal
 from tests.integration.sync.stage import CERTIFICATE_FILE, END, NOT_AUTHORISED, Stage, punch, refused, reissued
@@ -63,6 +67,8 @@ def test_a_stolen_message_is_refused_on_every_way_but_its_own(stage: Stage, stol
         rogue.subscribe(f"blink/v1/{ORG}/rogue/receipt")
         for suffix, payload in stolen.items():
             assert rogue.publish(f"blink/v1/{ORG}/gate/{suffix}", payload).value == NOT_AUTHORISED
+            for answer in (f"gate/{suffix}", "gate/receipt", "gate/page", "rogue/receipt", "rogue/page", "head"):
+                assert rogue.publish(f"blink/v1/{ORG}/{answer}", payload, retain=True).value == NOT_AUTHORISED
             assert refused(rogue, suffix, payload) == {"topic"}
     for door in (stage.broker.relay_port, stage.broker.port):
         with stage.relays("not-a-terminal", door=door) as relay:
@@ -200,6 +206,18 @@ def test_a_flood_by_one_terminal_takes_no_memory_without_bound_and_lets_the_othe
     assert after[0] - before[0] < 150
     assert after[1] - before[1] < 100
     assert stage.rows("SELECT stored_seq FROM books WHERE terminal = 'gate'")[0][0] >= len(punches)
+
+
+def test_more_messages_than_a_terminal_can_read_are_as_lost_and_news_of_the_connection_is_not(stage: Stage) -> None:
+    settings = Settings(
+        state_dir=stage.rogue.folder, terminal=TerminalSettings(id="rogue"), sync=SyncSettings(broker="127.0.0.1", port=stage.broker.port)
+    )
+    with stage.rogue.open() as store:
+        runner = Runner(settings, store, SystemClock())
+        for _ in range(1000):
+            runner.happened(Arrived(f"blink/v1/{ORG}/rogue/page", bytes(1000), lambda: None))
+        runner.happened(Lost("cut off", 1.0))
+        assert runner._happenings.qsize() == MOST_WAITING + 1
 
 
 @pytest.mark.parametrize("days", [(-2, -1), (1, 2)])

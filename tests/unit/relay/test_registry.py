@@ -1,6 +1,7 @@
 """The registry's rules: what stands, what is a conflict, in which order pages come."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.registry import Standing, judge
-from blinkd.sync.messages import CERTIFICATE, Change, Page, Settled
+from blinkd.sync.messages import CERTIFICATE, Change, Page, Pull, Rejected, Settled, change_signed, entry_signed
 from tests.services.certificates import Authority
 from tests.unit.relay.senders import ORG, Sender, checker, keyring
 from tests.unit.relay.test_books import rows
@@ -69,6 +70,41 @@ def test_a_later_version_is_never_given_twice_and_pages_come_in_order(core: Core
     assert seen == [(n + 1, f"{n:032x}", "a") for n in (0, 1, 2, 4, 5, 6)] + [(8, f"{3:032x}", "b")]
     assert core.page(ORG, 8, 3, "ab").changes == ()
     assert set(core.page(ORG, 0, 500, "ab").certificates.values()) == {a.credentials.der, b.credentials.der}
+
+
+def test_a_page_is_whole_though_another_relay_adds_a_change_while_it_is_read(
+    core: Core, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = Sender(authority, "a")
+    settled(core, a, a.change("r1", 0, 1), a.change("r2", 0, 1))
+    monkeypatch.setattr(core._registry, "version", lambda *_: 1)  # as it was a moment ago
+    page = Page.parse(core.page(ORG, 0, 10, "ab").to_bytes())
+    assert (page.upto, page.head, [one.version for one in page.changes]) == (2, 2, [1, 2])
+
+
+def test_envelopes_that_another_terminal_has_sealed_are_refused_whoever_signs(core: Core, authority: Authority) -> None:
+    a, b = Sender(authority, "a").write(1), Sender(authority, "b")
+    theirs = a.change("r", 0, 1)
+    moved = replace(theirs, signature=b.signer.sign(change_signed(ORG, "b", theirs)))
+    receipt = core.people(b.changes(moved, b.change("s", 0, 1)))
+    assert {(one.id, one.state, one.reason) for one in receipt.people} == {("r", "rejected", "foreign"), ("s", "stored", None)}
+    entry = a.entries[0]
+    signature = b.signer.sign(entry_signed(ORG, "b", replace(a.batch(0, 0), terminal="b").hashes()[0], entry.digest()))
+    batch = replace(a.batch(0, 0), terminal="b", certificate=b.credentials.der, entries=(replace(entry, signature=signature),))
+    assert [(one.seq, one.reason) for one in core.attendance(batch).rejected] == [(0, "foreign")]
+
+
+def test_pages_are_for_terminals_that_are_not_revoked(core: Core, authority: Authority) -> None:
+    a, admin = Sender(authority, "a"), Signer(os.urandom(32))
+    early = core.asked(Pull(ORG, "never-seen", 0, 10, "ab"))
+    assert isinstance(early, Page)
+    settled(core, a, a.change("keyring", 0, 1, kind="keyring", opened=keyring(admin), admin=admin))
+    assert isinstance(core.asked(Pull(ORG, "a", 0, 10, "ab")), Page)
+    serial = {"serial": f"{a.credentials.certificate.serial_number:x}", "terminal": "a"}
+    settled(core, a, a.change("revocation.1", 0, 1, kind="revocation", opened=serial, admin=admin))
+    refused = core.asked(Pull(ORG, "a", 0, 10, "ab"))
+    assert isinstance(refused, Rejected)
+    assert (refused.topic, refused.reason) == ("pull", CERTIFICATE)
 
 
 def test_the_same_message_again_gets_the_same_answer_and_changes_nothing(
