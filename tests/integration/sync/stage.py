@@ -2,6 +2,9 @@
 
 import datetime as dt
 import json
+import queue
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from blinkd.sync.link import Broker, Happening, Lost, MqttLink
 from blinkd.sync.messages import Receipt
-from blinkd.sync.runner import CERTIFICATE_FILE, KEY_FILE
+from blinkd.sync.runner import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from tests.integration.sync.captured import OBSERVER, observed
 from tests.integration.sync.site import ORG, Site, Terminal
 from tests.services.mosquitto import Mosquitto
@@ -21,6 +25,7 @@ from tests.unit.store.stores import sample
 
 NOT_AUTHORISED = 0x87
 END = b"end"
+PATIENCE_S = 30.0
 
 
 class Stage:
@@ -71,9 +76,6 @@ class Stage:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """What `relay status` says, by terminal."""
-        import subprocess
-        import sys
-
         done = subprocess.run(
             [sys.executable, "-m", "blinkd", "relay", "status", "--json"],
             env=self.site.relay_environment("status"),
@@ -101,9 +103,28 @@ def refused(peer: Peer, suffix: str, payload: bytes) -> set[str]:
     return {one.reason for one in receipt.rejected}
 
 
+def refusal(stage: Stage, terminal: Terminal) -> str:
+    """Why the broker does not let a terminal in, in the words of the terminal's own client."""
+    happened: queue.Queue[Happening] = queue.Queue()
+    files = (terminal.folder / name for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE))
+    link = MqttLink(Broker("127.0.0.1", stage.broker.port, *files), terminal.name, [], None, happened.put, in_flight=1)
+    link.start()
+    try:
+        first = happened.get(timeout=PATIENCE_S)
+    finally:
+        link.stop()
+    assert isinstance(first, Lost), first
+    return first.reason
+
+
+def der_of(terminal: Terminal) -> bytes:
+    """Its certificate."""
+    return x509.load_pem_x509_certificate((terminal.folder / CERTIFICATE_FILE).read_bytes()).public_bytes(Encoding.DER)
+
+
 def reissued(site: Site, terminal: Terminal, begins: dt.timedelta, ends: dt.timedelta) -> bytes:
     """The terminal's certificate once more by the same authority, with other dates, from now. PEM."""
-    old = x509.load_pem_x509_certificate((terminal.folder / CERTIFICATE_FILE).read_bytes())
+    old = x509.load_der_x509_certificate(der_of(terminal))
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), x509.random_serial_number(), now + begins, now + ends)
     for extension in old.extensions:
