@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from blinkd.clock import SystemClock
 from blinkd.crypto.signing import Signer
 from blinkd.sync.messages import Change, Page, PagedChange, Pull, change_signed
 from blinkd.sync.topics import PULL
@@ -62,3 +63,19 @@ def signed(change: Change, terminal: str, signer: Signer, org: str = ORG) -> Cha
 def authored(change: Change, door: Door, version: int) -> tuple[PagedChange, bytes]:
     """On a page, in a door's name."""
     return PagedChange(change, door.name, version, hashlib.sha256(door.certificate).hexdigest()), door.certificate
+
+
+def settled(*doors: Door) -> None:
+    """Each says and hears everything."""
+    for _ in range(2):
+        for door in doors:
+            door.sync()
+
+
+def erase(door: Door, person_id: str) -> None:
+    door.store.erasure.delete(person_id, "pseudonym", "HR", "on request", SystemClock().now())
+
+
+def reasons(door: Door) -> dict[str, str]:
+    """Of the quarantine, by record."""
+    return {record: reason for record, _, reason, _ in door.store.intake.quarantined()}
