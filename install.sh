@@ -18,8 +18,8 @@ readonly DEMO_SECTIONS=(backend terminal demo)
 readonly TEST_SECTIONS=(backend terminal demo relay build dev)
 
 readonly DEMO_PACKAGES=(ca-certificates)
-# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own
-readonly TEST_PACKAGES=(ca-certificates libegl1 libgles2 mosquitto postgresql)
+# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own, and put clocks wrong
+readonly TEST_PACKAGES=(ca-certificates haproxy libegl1 libfaketime libgles2 mosquitto postgresql)
 
 PYTHON=''    # the interpreter that the environment is made from, found by find_python
 ARGUMENTS=() # verb and arguments as given

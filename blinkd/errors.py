@@ -111,3 +111,7 @@ class PasswordRefused(BlinkdError):
 
 class DemoFailed(BlinkdError):
     """The demonstration did not show what it was to show: the message says at which step."""
+
+
+class ServerFailed(BlinkdError):
+    """A server that a bench or a test has started does not run, or did not say what was waited for; the message is what it said."""

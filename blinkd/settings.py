@@ -281,7 +281,7 @@ class RelaySettings(Section):
     key_file: Path = Path("/etc/blinkd/relay/relay.key")
     mqtt_version: Literal[4, 5] = 5
     share: bool = True  # share the messages with other relays; off only for a broker that cannot (MQTT 3.1.1) and a single relay
-    name: RelayName = ""  # of this process at the broker, one for each; empty: the machine's name
+    name: RelayName = ""  # of this process at the broker, one for each; empty: the machine's name, and a random word where it shares
     gather_ms: int = Field(20, ge=0, le=1_000)  # waits so long for more messages, which are then committed together
     gather_most: int = Field(
         40, ge=1, le=100

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from blinkd.models.media import fetch_media
+
+settings.register_profile("blinkd", deadline=None)  # how long an example takes says more about what else the machine does
+settings.load_profile("blinkd")
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ QUIET_RECORDING = "no_face.mp4"
 
 def figures(settings: Settings, people: int, punches: int) -> dict[str, Any]:
     """Make such a store beside the state folder, or in the temporary one, time it and remove it; returns what --json prints."""
-    with _folder(settings.state_dir) as folder:
+    with bench_folder(settings.state_dir) as folder:
         own = settings.model_copy(update={"state_dir": folder, "attendance": AttendanceSettings(min_interval_s=0)})
         parts = Parts(own)
         now = parts.clock.now().utc
@@ -137,7 +137,7 @@ def _seconds(work: Callable[[], None]) -> float:
 
 
 @contextmanager
-def _folder(state_dir: Path) -> Iterator[Path]:
+def bench_folder(state_dir: Path) -> Iterator[Path]:
     """On the state folder's disk where that may be written, for its speed is what counts. Raises StoreError when there is no room."""
     parent = state_dir if state_dir.is_dir() and os.access(state_dir, os.W_OK) else Path(tempfile.gettempdir())
     if (free := shutil.disk_usage(parent).free // 2**20) < NEEDED_MB:

@@ -12,6 +12,7 @@ from blinkd.daemon import Parts
 from blinkd.doctor import Check, examine
 from blinkd.measure import bench as measuring
 from blinkd.models.media import fetch_media
+from blinkd.settings import Settings
 from blinkd.vision.embedder import Embedder, open_embedder
 
 BENCH_PICTURE = "single_face.jpg"
@@ -47,17 +48,19 @@ def bench(
     image: Annotated[Path | None, typer.Option("--image", help="A picture of one face (default: a pinned sample picture).")] = None,
     repeats: Annotated[int, typer.Option("--repeats", min=5, max=10_000, help="Measurements per stage.")] = 100,
     store: Annotated[bool, typer.Option("--store", help="Time the book instead, of a large site after weeks.")] = False,
-    people: Annotated[int, typer.Option("--people", min=1, max=99_999, help="With --store.")] = bench_store.PEOPLE,
-    punches: Annotated[int, typer.Option("--punches", min=100, max=10_000_000, help="With --store.")] = bench_store.PUNCHES,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Time the way to the relay instead; needs mosquitto and PostgreSQL installed.")
+    ] = False,
+    people: Annotated[int, typer.Option("--people", min=1, max=99_999, help="With --store or --sync.")] = bench_store.PEOPLE,
+    punches: Annotated[int | None, typer.Option("--punches", min=100, max=10_000_000, help="With --store or --sync.")] = None,
     as_json: bool = JsonFlag,
 ) -> None:
-    """Time every stage at 640x480 with one thread, both precisions in turn, and 1:N search; or, with --store, what the book takes."""
-    if store:
-        found = bench_store.figures(context.obj, people, punches)
-        if as_json:
-            print_json(found)
-        else:
-            bench_store.show(found)
+    """Time every stage at 640x480 with one thread, both precisions in turn, and 1:N search.
+
+    With --store what the book takes, with --sync what the way to the relay takes.
+    """
+    if store or sync:
+        _bench_other(context.obj, people, punches, sync=sync, as_json=as_json)
         return
     parts = Parts(context.obj)
     picture = measuring.letterboxed(read_picture(image or fetch_media() / BENCH_PICTURE))
@@ -93,3 +96,16 @@ def bench(
         reading, ratio = answer["reading"][size], answer["search_ratio"][size]
         out.print(f"1:N over {int(size):,} templates: {ms:.3f} ms, {ratio:.2f} times reading them from memory once ({reading:.3f} ms)")
     out.print(f"resident memory {memory:.0f} MB before the search galleries; {chosen.model_id} ({chosen.precision})")
+
+
+def _bench_other(settings: Settings, people: int, punches: int | None, *, sync: bool, as_json: bool) -> None:
+    if sync:
+        from blinkd.cli import bench_sync  # noqa: PLC0415  brings the whole of sync, which no other bench needs
+
+        found, show = bench_sync.figures(settings, people, punches or bench_sync.PUNCHES), bench_sync.show
+    else:
+        found, show = bench_store.figures(settings, people, punches or bench_store.PUNCHES), bench_store.show
+    if as_json:
+        print_json(found)
+    else:
+        show(found)

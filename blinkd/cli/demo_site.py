@@ -10,14 +10,11 @@ from pathlib import Path
 
 from blinkd.clock import SystemClock
 from blinkd.crypto.authority import Authority
-from blinkd.crypto.box import Box
 from blinkd.crypto.certificates import CertificateChecker
-from blinkd.crypto.installation import install_certificate
+from blinkd.crypto.installation import admit
 from blinkd.crypto.keyfile import write_whole
 from blinkd.crypto.keyring import Keyring, KeyringFile
-from blinkd.crypto.request import make_request, own_tls_key
-from blinkd.crypto.signing import Signer
-from blinkd.crypto.unlocked import keep, unlock
+from blinkd.crypto.unlocked import unlock
 from blinkd.errors import DemoFailed
 from blinkd.relay.connections import Connections
 from blinkd.relay.core import Core
@@ -78,10 +75,7 @@ def join(here: Site, given: Settings, name: str, keys: Keyring) -> Settings:
     """Make a terminal: its keys, its certificate, the organisation's keyring. The settings by which it works. Raises CertificateRefused."""
     folder = here.folder / name
     make_folder(folder)
-    keep(folder, here.keyring, keys)
-    signer, box = Signer.load(folder, create=True), Box.load(folder, create=True)
-    request = make_request(name, here.organisation, own_tls_key(folder), signer.public, box.public)
-    install_certificate(folder, here.organisation, name, here.authority.issue_terminal(request), here.authority.ca_pem, datetime.now(UTC))
+    admit(folder, name, here.authority, here.keyring, keys)
     return given.model_copy(
         update={
             "state_dir": folder,

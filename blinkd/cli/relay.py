@@ -18,7 +18,7 @@ from blinkd.crypto.certificates import CertificateChecker
 from blinkd.errors import ConfigError
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
-from blinkd.relay.migrate import migrate, version_of
+from blinkd.relay.migrate import migrate
 from blinkd.relay.opening import open_connections
 from blinkd.relay.verification import Checker, NoAuthority
 from blinkd.settings import RelaySettings, Settings
@@ -80,14 +80,16 @@ def check(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """Which database is reached, without credentials, and in which state it is; makes the tables. Also what else a relay needs to start."""
     settings: Settings = context.obj
     with _database() as connections:
-        before = version_of(connections)
-        _, after = migrate(connections)
+        before, after = migrate(connections)
         problems = _problems(settings.relay)
-        answer = {"ok": not problems, "database": connections.name, "schema": after, "was": before, "problems": problems}
+        broker = f"{settings.relay.broker}:{settings.relay.port}" if settings.relay.broker else None
+        answer = {"ok": not problems, "database": connections.name, "schema": after, "was": before, "broker": broker, "problems": problems}
     if as_json:
         print_json(answer)
     else:
         typer.echo(f"{answer['database']}: reached; schema {after}" + ("" if before == after else f", made now (was {before})"))
+        if broker is None:
+            typer.echo("relay.broker names no broker: only the HTTP API is served")
         for problem in problems:
             typer.echo(problem)
     if problems:
@@ -154,22 +156,11 @@ def _served(settings: Settings, connections: OpenConnections, checker: Checker, 
 
 
 def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stop: threading.Event) -> None:
-    from blinkd.relay.service import SESSION_S, Service, relay_link  # noqa: PLC0415
-    from blinkd.sync.link import Broker  # noqa: PLC0415
+    from blinkd.relay.service import Service, relay_broker, relay_link  # noqa: PLC0415
 
     core = Core(connections, checker)
-    core.heed_revocations()
-    broker = Broker(
-        settings.broker,
-        settings.port,
-        settings.ca_file,
-        settings.certificate_file,
-        settings.key_file,
-        version=settings.mqtt_version,
-        session_s=SESSION_S,
-    )
     service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stop.is_set)
-    service.run(relay_link(service, broker, settings.name, core.group() if settings.share else None))
+    service.run(relay_link(service, relay_broker(settings), settings.name, core.group() if settings.share else None))
 
 
 def _checker(settings: RelaySettings) -> Checker:
@@ -181,14 +172,20 @@ def _checker(settings: RelaySettings) -> Checker:
 
 def _problems(settings: RelaySettings) -> list[str]:
     """What would keep a relay from starting."""
-    found = []
-    paths = [settings.ca_file, *([] if settings.crl_file is None else [settings.crl_file])]
+    made = "`blinkd fleet init` and `blinkd fleet issue-relay` make it; this user must be able to read it"
+    http = "the HTTP API needs it for TLS; this user must be able to read it"
+    needed: list[tuple[Path | None, str]] = [(settings.crl_file, made), (settings.http_certificate, http), (settings.http_key, http)]
     if settings.broker:
-        paths += [settings.certificate_file, settings.key_file]
-    else:
-        found.append("relay.broker names no broker: only the HTTP API would be served")
-    found += [f"{path}: not there; `blinkd fleet issue-relay` makes it" for path in paths if not path.is_file()]
-    return found
+        needed += [(path, made) for path in (settings.ca_file, settings.certificate_file, settings.key_file)]
+    return [f"{path}: {why}; {remedy}" for path, remedy in needed if path is not None and (why := _unreadable(path))]
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def _read(path: Path) -> bytes:

@@ -134,7 +134,7 @@ def _status(settings: Settings) -> dict[str, Any]:
                 "chain": state.get("chain") if running else None,
             },
             "people": {"pending": people["PENDING"], "synced": people["SYNCED"], "failed": people["FAILED"]},
-            "registry": {"version": store.intake.version(), "head": state.get("registry_head") if running else None},
+            "registry": {"version": store.timeline.version(), "head": state.get("registry_head") if running else None},
             "set_aside": [{"seq": one.seq, "reason": one.reason, "words": one.words} for one in store.outbox.aside()],
             "quarantined": [
                 {"record": record, "version": version, "reason": why, "words": words}

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -153,7 +154,7 @@ class Authority:
             Issued(RELAY, name, "", ""), key.public_key(), [x509.DNSName(name)], ExtendedKeyUsageOID.CLIENT_AUTH, days
         ), key_pem(key)
 
-    def issue_broker(self, hosts: list[str], days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
+    def issue_broker(self, hosts: Sequence[str], days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:
         """Certificate and key of a broker that is reached by these names or addresses, PEM. Raises CertificateRefused."""
         if not hosts:
             raise CertificateRefused("a broker's certificate needs the name or address by which terminals reach it")

@@ -1,18 +1,20 @@
 """A terminal's certificate comes home: it is put in its place once it is found to be this terminal's, and to fit the keys that are there."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from blinkd.crypto.authority import CA_FILE
+from blinkd.crypto.authority import CA_FILE, Authority
 from blinkd.crypto.box import Box
 from blinkd.crypto.certificates import UNREADABLE, CertificateChecker, TerminalCertificate
 from blinkd.crypto.keyfile import alone, write_whole
-from blinkd.crypto.request import TLS_KEY_FILE, read_tls_key
+from blinkd.crypto.keyring import Keyring, KeyringFile
+from blinkd.crypto.request import TLS_KEY_FILE, make_request, own_tls_key, read_tls_key
 from blinkd.crypto.signing import Signer
+from blinkd.crypto.unlocked import keep
 from blinkd.errors import CertificateRefused, KeyMissing
 
 TERMINAL_FILE = "terminal.pem"  # in the state folder, beside ca.pem
@@ -50,6 +52,17 @@ def install_certificate(state_dir: Path, org: str, terminal: str, pem: bytes, ca
         write_whole(path, ca_pem)
         write_whole(state_dir / TERMINAL_FILE, pem)
     return found
+
+
+def admit(state_dir: Path, terminal: str, authority: Authority, keyring: KeyringFile, keys: Keyring) -> None:
+    """Make a terminal of an organisation where administrator and terminal are one, as in a demonstration: keys, certificate and keyring.
+
+    state_dir: exists. Raises CertificateRefused, KeyMissing, StoreError.
+    """
+    keep(state_dir, keyring, keys)
+    signer, box = Signer.load(state_dir, create=True), Box.load(state_dir, create=True)
+    request = make_request(terminal, authority.org, own_tls_key(state_dir), signer.public, box.public)
+    install_certificate(state_dir, authority.org, terminal, authority.issue_terminal(request), authority.ca_pem, datetime.now(UTC))
 
 
 def _read(path: Path) -> bytes:

@@ -5,7 +5,6 @@ swapped between the check and the use.
 """
 
 import hashlib
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-import blinkd
 from blinkd.errors import ModelError
+from blinkd.shipped import shipped
 
 MANIFEST_FILE = "manifest.toml"
 SIMULATED_PREFIX = "simulated-"  # before the name of the model that a simulated embedder stands in for
@@ -234,8 +233,5 @@ class Manifest:
 
 
 def default_models_dir() -> Path:
-    """The models beside the package in a checkout, else those that the wheel installed below the interpreter's prefix."""
-    beside = Path(blinkd.__file__).resolve().parent.parent / "models"
-    if (beside / MANIFEST_FILE).is_file():
-        return beside
-    return Path(sys.prefix) / "share" / "blinkd" / "models"
+    """The models that came with the package."""
+    return shipped("models", MANIFEST_FILE)

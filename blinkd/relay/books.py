@@ -11,7 +11,25 @@ from blinkd.sync.messages import ChainState, Stored
 PORTION = 1000  # entries looked at in one go when a gap closes
 NOTHING = -1  # the number before the first
 
-ENTRY = "book_id, seq, hash, prev, commitment, signature, kid, iv, tag, ciphertext, missing, connected"
+ENTRY = {  # columns and their types
+    "book_id": "bigint",
+    "seq": "bigint",
+    "hash": "bytea",
+    "prev": "bytea",
+    "commitment": "bytea",
+    "signature": "bytea",
+    "kid": "text",
+    "iv": "bytea",
+    "tag": "bytea",
+    "ciphertext": "bytea",
+    "missing": "text",
+    "connected": "boolean",
+}
+# the first envelope stays, whatever is sent again, unless only its place was there
+FIRST_STAYS = (
+    "ON CONFLICT (book_id, seq, hash) DO UPDATE SET signature = excluded.signature, kid = excluded.kid, iv = excluded.iv, tag = excluded.tag, "
+    "ciphertext = excluded.ciphertext, missing = excluded.missing WHERE entries.missing IS NOT NULL AND excluded.missing IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,7 @@ class Books:
     """Statements; the transactions are the caller's, who takes books in one order, so that two relays never wait for each other in a circle."""
 
     def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._mark = connections.mark
         self._locking = connections.locking
 
@@ -113,16 +132,7 @@ class Books:
                     (book_id, entry.seq, entry_hash, prev, entry.commitment, entry.signature, *sealed, entry.missing, entry.seq <= reached)
                 )
             prev = entry_hash
-        marks = ", ".join("?" * 12)
-        # the first envelope stays, whatever is sent again, unless only its place was there
-        cursor.executemany(
-            self._sql(
-                f"INSERT INTO entries ({ENTRY}) VALUES ({marks}) ON CONFLICT (book_id, seq, hash) DO UPDATE SET signature = excluded.signature, "
-                "kid = excluded.kid, iv = excluded.iv, tag = excluded.tag, ciphertext = excluded.ciphertext, missing = excluded.missing "
-                "WHERE entries.missing IS NOT NULL AND excluded.missing IS NULL"
-            ),
-            rows,
-        )
+        self._connections.insert(cursor, "entries", ENTRY, rows, FIRST_STAYS)
         if again and tip is not None:
             self._connect(cursor, book_id, [(row[1], row[2]) for row in rows if row[1] <= reached])
 

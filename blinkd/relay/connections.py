@@ -1,16 +1,14 @@
 """The small part of a database that the relay needs, so that its statements run on SQLite and PostgreSQL alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+ERA_BYTES = 8
 
 
 class Cursor(Protocol):
     """A cursor as PEP 249 has it, inside a transaction."""
-
-    @property
-    def rowcount(self) -> int:
-        """Rows that the last statement changed."""
 
     def execute(self, statement: str, values: Sequence[Any] = ...) -> object:
         """Run a statement."""
@@ -41,8 +39,18 @@ class Connections(Protocol):
         """Which database it is, without credentials."""
 
     @property
+    def era(self) -> str:
+        """A random word, another one for each connection that is made: nothing written after a database was put back bears one from before.
+
+        Where a connection pooler hides that the server was put back, the relays must be restarted.
+        """
+
+    @property
     def locking(self) -> str:
         """What a SELECT ends with that holds its rows until the transaction ends."""
+
+    def insert(self, cursor: Cursor, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str) -> None:
+        """Add many rows at once. columns: names and types; conflict: the statement's end that says what becomes of rows that are there."""
 
     def lock_schema(self, cursor: Cursor) -> None:
         """Let nobody else change the schema until the transaction ends."""

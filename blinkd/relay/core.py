@@ -24,19 +24,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A receipt and whose it is."""
-
-    org: str
-    terminal: str
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """Of one transaction. receipts: in the order of the messages; heads: organisations whose registry has a new version, and which."""
 
-    receipts: tuple[Told, ...]
+    receipts: tuple[Receipt, ...]
     heads: dict[str, int]
 
 
@@ -49,9 +40,10 @@ class Core:
         self._checker = checker
         self._verification = Verification(checker)
         self._books = Books(connections)
-        self._registry = Registry(connections)
+        self._registry = Registry(connections, lambda: int(datetime.now(UTC).timestamp()))
         self._turn = threading.Lock()
         self._today = today or (lambda: datetime.now(UTC).date())
+        self._heeded: dict[str, int] = {}  # by organisation: the version up to which revocations are heeded
         self._seen: dict[tuple[str, str], tuple[bytes, str]] = {}  # what the table of terminals has already
 
     def group(self) -> str:
@@ -63,13 +55,6 @@ class Core:
             )
             cursor.execute(self._sql("SELECT value FROM relay_secrets WHERE name = ?"), (GROUP,))
             return str(cursor.fetchone()[0])
-
-    def heed_revocations(self) -> None:
-        """Take over which certificates the organisations have revoked. Raises StoreError."""
-        with self._connections.transaction(reading=True) as cursor:
-            cursor.execute("SELECT change FROM registry WHERE type = 'revocation'")
-            for (text,) in cursor.fetchall():
-                self._heed(Change.of(json.loads(text)))
 
     def heads(self) -> dict[str, int]:
         """The newest version of every organisation's registry. Raises StoreError."""
@@ -83,6 +68,7 @@ class Core:
             return self._take(messages)
 
     def _take(self, messages: Sequence[tuple[Batch | Changes, Topic | None]]) -> Outcome:
+        self._heed_revocations({message.org for message, _ in messages})
         verified = [
             self._verification.batch(message, topic) if isinstance(message, Batch) else self._verification.changes(message, topic)
             for message, topic in messages
@@ -93,16 +79,7 @@ class Core:
         except StoreError:
             self._seen.clear()  # what was noted there may not have come to the table
             raise
-        for one, receipt in zip(verified, receipts, strict=True):
-            if isinstance(one, VerifiedChanges):
-                stored = {settled.id for settled in receipt.people if settled.state == "stored"}
-                for change in one.changes:
-                    if change.id in stored:
-                        self._heed(change)
-        # to whom the broker's rules tie the message, not to whom it names: else one terminal could have another one's entries refused
-        senders = [message if topic is None else topic for message, topic in messages]
-        told = tuple(Told(sender.org, sender.terminal, receipt) for sender, receipt in zip(senders, receipts, strict=True))
-        return Outcome(told, heads)
+        return Outcome(tuple(receipts), heads)
 
     def _store(
         self, cursor: Cursor, messages: Sequence[tuple[Batch | Changes, Topic | None]], verified: Sequence[Verified]
@@ -119,11 +96,11 @@ class Core:
                 stored, chain = self._books.take(cursor, one, self._today())
                 receipts[place] = Receipt(stored, (), one.rejected, chain)
             else:
+                answers, before, version = self._registry.take(cursor, one)  # from here on the organisation's registry is locked
                 cursor.execute(
                     self._sql("INSERT INTO certificates (org, digest, der) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
                     (one.org, one.digest, one.sender.der),
                 )
-                answers, before, version = self._registry.take(cursor, one)
                 if version > before:
                     heads[one.org] = version
                 receipts[place] = Receipt(None, tuple(answers))
@@ -135,35 +112,43 @@ class Core:
 
     def attendance(self, batch: Batch) -> Receipt:
         """Take in one batch. Raises StoreError."""
-        return self.take([(batch, None)]).receipts[0].receipt
+        return self.take([(batch, None)]).receipts[0]
 
     def people(self, changes: Changes) -> Receipt:
         """Take in one message of changes. Raises StoreError."""
-        return self.take([(changes, None)]).receipts[0].receipt
+        return self.take([(changes, None)]).receipts[0]
 
-    def page(self, org: str, since: int, limit: int, request: str = "0") -> Page:
+    def page(self, org: str, since: int, limit: int, request: str = "0", mark: str | None = None) -> Page:
         """The registry's records that changed after a version. Raises StoreError."""
         with self._connections.transaction(reading=True) as cursor:
-            return self._registry.page(cursor, org, since, limit, request)
+            return self._registry.page(cursor, org, since, limit, request, mark)
 
-    def asked(self, pull: Pull) -> Page | Rejected:
-        """The page that a terminal asks for; or that its certificate was revoked, by which it sends: a pull carries none. Raises StoreError."""
+    def answer(self, pull: Pull) -> Page | Rejected:
+        """The page that a terminal asks for; or that the certificate by which it sends was revoked: a pull carries none. Raises StoreError."""
+        self._heed_revocations({pull.org})
         with self._connections.transaction(reading=True) as cursor:
             cursor.execute(self._sql("SELECT certificate FROM terminals WHERE org = ? AND terminal = ?"), (pull.org, pull.terminal))
             row = cursor.fetchone()
-            if row is not None:  # one that never sent anything has nothing to be revoked by here; the broker knows it by its certificate
-                try:
-                    self._checker.check(bytes(row[0]), pull.org, pull.terminal)
-                except CertificateRefused as error:
-                    return Rejected(PULL, None, CERTIFICATE, str(error)[:500])
-            return self._registry.page(cursor, pull.org, pull.since, pull.limit, pull.request)
+        if row is not None and row[0]:  # who never sent anything has nothing to be revoked by here; the broker knows its certificate
+            try:
+                self._checker.check(bytes(row[0]), pull.org, pull.terminal)
+            except CertificateRefused as error:
+                return Rejected(PULL, None, CERTIFICATE, str(error)[:500])
+        page = self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
+        if page.lost:
+            with self._connections.transaction() as cursor:
+                self._registry.outrun(cursor, pull.org, pull.since)
+        return page
 
     def status(self, status: Status) -> None:
-        """Remember what a terminal says of itself. Raises StoreError."""
+        """Remember what a terminal says of itself, its certificate unknown until it has sent anything. Raises StoreError."""
         with self._connections.transaction() as cursor:
             cursor.execute(
-                self._sql("UPDATE terminals SET online = ?, status = ?, seen_on = ? WHERE org = ? AND terminal = ?"),
-                (status.online, status.to_bytes().decode(), self._today().isoformat(), status.org, status.terminal),
+                self._sql(
+                    "INSERT INTO terminals (org, terminal, certificate, online, status, seen_on) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+                    "(org, terminal) DO UPDATE SET online = excluded.online, status = excluded.status, seen_on = excluded.seen_on"
+                ),
+                (status.org, status.terminal, b"", status.online, status.to_bytes().decode(), self._today().isoformat()),
             )
 
     def _see(self, cursor: Cursor, org: str, terminal: str, certificate: bytes) -> None:
@@ -179,8 +164,23 @@ class Core:
         )
         self._seen[org, terminal] = now
 
+    def _heed_revocations(self, organisations: set[str]) -> None:
+        """Those that the registry has taken since the last time, from whichever relay, hold from now on."""
+        with self._connections.transaction(reading=True) as cursor:
+            for org in sorted(organisations):
+                version, known = self._registry.version(cursor, org), self._heeded.get(org, 0)
+                if version == known:
+                    continue
+                since = known if version > known else 0  # less: this database is an older copy
+                cursor.execute(
+                    self._sql("SELECT change FROM registry WHERE org = ? AND version > ? AND type = 'revocation'"),
+                    (org, since),
+                )
+                for (text,) in cursor.fetchall():
+                    self._heed(Change.of(json.loads(text)))
+                self._heeded[org] = version
+
     def _heed(self, change: Change) -> None:
-        """A revocation that the registry has taken holds at once."""
         if change.type == "revocation" and change.open is not None:
             try:
                 self._checker.revoke(change.open)

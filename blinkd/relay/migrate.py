@@ -67,13 +67,6 @@ def migrate(connections: Connections) -> tuple[int, int]:
     return before, known[-1].version
 
 
-def version_of(connections: Connections) -> int:
-    """The schema of the database, 0 for one without. Raises StoreError when it cannot be reached."""
-    with connections.transaction() as cursor:
-        cursor.execute(HISTORY)
-        return max(_applied(cursor), default=0)
-
-
 def statements(sql: str) -> list[str]:
     """The statements of a file; none of them holds a semicolon at the end of a line."""
     return [one.strip() for one in STATEMENT_END.split(COMMENT.sub("", sql)) if one.strip()]

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -10,15 +11,19 @@ from typing import TypeVar
 
 from blinkd.errors import MessageRejected, StoreError
 from blinkd.relay.core import Core
+from blinkd.settings import RelaySettings
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
 from blinkd.sync.messages import Batch, Changes, Pull, Receipt, RegistryHead, Rejected, Status
 from blinkd.sync.topics import ATTENDANCE, FROM_TERMINALS, PAGE, PEOPLE, PREFIX, PULL, RECEIPT, Topic, head_topic
 
 IN_FLIGHT = 100  # answers that the broker has not acknowledged
-SESSION_S = 600  # for which the broker keeps messages for a relay that is away; later terminals send them again
+ALONE_S = 600  # for which the broker keeps messages for a relay that shares with none and is away; later terminals send them again
+SHARING_S = 0  # one that shares keeps nothing: Mosquitto would deal out to it, while it is away or dead, what the others could take
 LONGEST_WAIT_S = 60.0  # between two tries while the database is away
 IDLE_S = 1.0
+WORD_BYTES = 4
+HEADS_S = 10.0  # between two looks whether a registry has a version that was not announced
 
 T = TypeVar("T")
 M = TypeVar("M", Pull, Status)
@@ -55,7 +60,8 @@ class Service:
         self._most = most
         self._stopped = stopped
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
-        self._heads: dict[str, int] = {}
+        self._heads: dict[str, int] = {}  # what this relay has announced, by organisation
+        self._look_at = 0.0
         self.counts = Counts()
         self.connected = False
 
@@ -67,6 +73,8 @@ class Service:
         """Work until told to stop."""
         link.start()
         while not self._stopped():
+            if self.connected and time.monotonic() >= self._look_at:
+                self._announce(link)
             try:
                 first = self._happenings.get(timeout=IDLE_S)
             except queue.Empty:
@@ -98,9 +106,21 @@ class Service:
     def _connected(self, link: Link) -> None:
         self.connected = True
         log.info("connected to the broker")
-        self._heads = self._patiently(self._core.heads) or {}
-        for org, version in self._heads.items():  # it may have lost what it kept
+        self._heads = {}  # it may have lost what it kept
+        self._announce(link)
+
+    def _announce(self, link: Link) -> None:
+        """Say which registries have a version that this relay has not spoken of: another one may have died between its commit and its
+        word, or have been overtaken by a later one; and the HTTP API has no word of its own.
+        """  # fmt: skip
+        for org, version in (self._patiently(self._core.heads) or {}).items():
+            self._say(link, org, version)
+        self._look_at = time.monotonic() + HEADS_S
+
+    def _say(self, link: Link, org: str, version: int) -> None:
+        if self._heads.get(org) != version:
             link.publish(head_topic(org), RegistryHead(version).to_bytes(), retain=True)
+            self._heads[org] = version
 
     def _lost(self, lost: Lost) -> None:
         self.connected = False
@@ -131,14 +151,15 @@ class Service:
         if gathered.stored and outcome is None:
             return  # told to stop while the database was away: the broker keeps them
         if outcome is not None:
-            for told in outcome.receipts:
-                self._answer(link, told.org, told.terminal, told.receipt)
+            # to whom the topic names, which the broker ties to the certificate: whom a message names may never have sent it
+            for (_, topic), receipt in zip(gathered.stored, outcome.receipts, strict=True):
+                self._answer(link, topic.org, topic.terminal, receipt)
             for org, version in outcome.heads.items():
-                link.publish(head_topic(org), RegistryHead(version).to_bytes(), retain=True)
+                self._say(link, org, version)
         for topic, rejected in gathered.bad:
             self._answer(link, topic.org, topic.terminal, Receipt(rejected=(rejected,)))
         for pull, topic in gathered.pulls:
-            page = self._patiently(lambda pull=pull: self._core.asked(pull))  # type: ignore[misc]
+            page = self._patiently(lambda pull=pull: self._core.answer(pull))  # type: ignore[misc]
             if isinstance(page, Rejected):
                 self._answer(link, topic.org, topic.terminal, Receipt(rejected=(page,)))
             elif page is not None:
@@ -187,7 +208,23 @@ def subscriptions(group: str | None) -> list[str]:
     return [f"{shared}{PREFIX}/+/+/{suffix}" for suffix in sorted(FROM_TERMINALS)]
 
 
+def relay_broker(settings: RelaySettings) -> Broker:
+    """The broker, as a relay speaks to it."""
+    return Broker(
+        settings.broker,
+        settings.port,
+        settings.ca_file,
+        settings.certificate_file,
+        settings.key_file,
+        version=settings.mqtt_version,
+        session_s=SHARING_S if settings.share else ALONE_S,
+    )
+
+
 def relay_link(service: Service, broker: Broker, name: str, group: str | None) -> Link:
-    """The connection of a relay. name: of this process; empty: the machine's. Raises ConfigError."""
-    client = f"relay-{name or socket.gethostname()}"
+    """The connection of a relay. name: of this process; empty: the machine's, and where it shares a random word, for two of one name would
+    end each other's connection again and again. Raises ConfigError.
+    """  # fmt: skip
+    own = socket.gethostname() + ("" if group is None else f"-{secrets.token_hex(WORD_BYTES)}")
+    client = f"relay-{name or own}"
     return MqttLink(broker, client, subscriptions(group), None, service.happened, in_flight=IN_FLIGHT, manual=True)

@@ -37,6 +37,7 @@ from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
 from blinkd.store.schema import alterations
 from blinkd.store.tables import tables
+from blinkd.store.timeline import Timeline
 from blinkd.store.vouching import Vouching
 from blinkd.store.watermarks import Watermarks
 
@@ -78,8 +79,9 @@ class Store:
         self.retention = Retention(database, self.book, self.scans, self.reading, self._forget)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
         self.registry = Registry(database, self._cipher, self.transaction, self.reading)
+        self.timeline = Timeline(database, self.preferences, self.transaction)
         self.intake = Intake(
-            database, self.registry, self.erasure, self.vouching, self.preferences, self._cipher, self.transaction, self.reading
+            database, self.registry, self.erasure, self.vouching, self.timeline, self._cipher, self.transaction, self.reading
         )
         self.rosters = Rosters(database, self.reading)
         self.watermarks = Watermarks(database, self.transaction, self.reading)

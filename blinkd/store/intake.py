@@ -15,43 +15,16 @@ from blinkd.errors import EnrolmentRefused
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
-from blinkd.store.preferences import PreferencesRepository
 from blinkd.store.registry import CONFLICT, ENROLMENT, FORGED, WAITING, Registry, Waiting
-from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+from blinkd.store.replica import PersonReplica, TemplateReplica
+from blinkd.store.timeline import Incoming, Timeline
 from blinkd.store.vouching import Vouching
 
 OLD = "old"  # reason of the quarantine
 MOST_FORGED = 1000  # that are kept in quarantine: whoever can forge pages must not be able to fill the card
-CURSOR = "registry_version"  # preference: up to which version of the registry everything is here
 UNUSABLE = (IntegrityError, InterfaceError, ProgrammingError, DataError, OverflowError)  # what a value can do that no terminal writes
 LONGEST_WORDS = 500
 ELSEWHERE = "deleted at another terminal"
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A record as it stands at the relay. author: the terminal that changed it; replica: a person or template, None for a deletion, for an
-    open record (`said`, `admin`), and for what cannot be used: then `refused` says why (a word, and words); epoch: of its keys; change,
-    certificate: as they came, for a second try.
-    """  # fmt: skip
-
-    record: str
-    type: str
-    version: int
-    edit: int
-    author: str
-    replica: Replica | None
-    refused: tuple[str, str] | None
-    change: Mapping[str, Any]
-    certificate: bytes
-    said: Mapping[str, Any] | None = None
-    admin: bytes | None = None
-    epoch: str | None = None
-
-    @property
-    def deleted(self) -> bool:
-        """Whether it is a deletion."""
-        return self.replica is None and self.said is None and self.refused is None
 
 
 @dataclass(slots=True)
@@ -74,7 +47,7 @@ class Intake:
         registry: Registry,
         erasure: Erasure,
         vouching: Vouching,
-        preferences: PreferencesRepository,
+        timeline: Timeline,
         cipher: Callable[[bool], TemplateCipher],
         guard: Guard,
         reading: Guard,
@@ -83,41 +56,46 @@ class Intake:
         self._registry = registry
         self._erasure = erasure
         self._vouching = vouching
-        self._preferences = preferences
+        self._timeline = timeline
         self._cipher = cipher
         self._guard = guard
         self._reading = reading
 
-    def version(self) -> int:
-        """Up to which version of the registry everything is here; 0 at the beginning."""
-        return int(self._preferences.get(CURSOR) or 0)
-
-    def rewind(self, version: int) -> None:
-        """The relay's registry ends earlier than what is here: it has lost its newest versions, and gets from here what it lost."""
-        with self._guard():
-            self._preferences.set(CURSOR, str(min(version, self.version())))
-            self._database.execute_sql(
-                "UPDATE registry SET version = ?, edit = edit + 1, sync = 'PENDING', reason = NULL WHERE version > ?", (version, version)
-            )
-
     def take(
-        self, here: str, page: list[Incoming], upto: int | None, hours: Hours, now: Instant, seal: Callable[[Waiting], str | None]
+        self,
+        here: str,
+        page: list[Incoming],
+        upto: int | None,
+        hours: Hours,
+        now: Instant,
+        seal: Callable[[Waiting], str | None],
+        *,
+        mark: str | None = None,
+        last: bool = False,
+        claimed: int = 0,
     ) -> Taken:
         """Take in records in the order of their versions; what cannot be used is set aside with its reason and never holds up the rest.
 
         here: this terminal; upto: the version that everything is here after this, None for a second try; hours: what becomes of the punches
-        of people who were deleted elsewhere; seal: the envelope of a change of this terminal's that loses, as JSON.
-        """
+        of people who were deleted elsewhere; seal: the envelope of a change of this terminal's that loses, as JSON; mark: the relay's, of
+        `upto`; last: the registry ends there; claimed: see `Timeline.doubt`.
+        """  # fmt: skip
         taken = Taken()
         with self._guard():
-            dimensions = self._dimensions()
+            dimensions, rewound = self._dimensions(), self._timeline.rewound()
+            doubtful = set[str]() if upto is None else self._timeline.doubt(here, page, upto, claimed, last=last)
             for one in page:
-                self._one(here, one, hours, now, seal, taken, dimensions)
+                before = taken.quarantined
+                self._one(here, one, hours, now, seal, taken, dimensions, rewound or one.record in doubtful)
+                if taken.quarantined == before:  # whatever became of it, an earlier form of it is wanted no longer
+                    self._database.execute_sql(
+                        "DELETE FROM registry_quarantine WHERE record = ? AND version <= ?", (one.record, one.version)
+                    )
             self._vouching.changed(*taken.people, former=taken.former)
             if taken.quarantined:
                 self._forget_forged()
             if upto is not None:
-                self._preferences.set(CURSOR, str(upto))
+                self._timeline.advance(upto, mark, last=last)
         return taken
 
     def quarantined(self) -> list[tuple[str, int, str, str]]:
@@ -144,34 +122,40 @@ class Intake:
         seal: Callable[[Waiting], str | None],
         taken: Taken,
         dimensions: dict[str, int],
+        lost: bool,
     ) -> None:
+        """lost: the relay may have lost what is here of it, and gone on without, so that a later version need not be a newer one."""
         own = self._own(one)
-        if own is not None and own.version >= one.version:
-            return  # it is here already
         pending = own if own is not None and self._waits(own) else None
-        if pending is not None and one.author == here and one.edit <= pending.edit:
-            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost; what has changed here since waits on
+        lost = lost or (pending is not None and bool(pending.again))
+        if own is not None and own.version >= one.version and (pending is None or not lost):
+            return  # it is here already
+        if pending is not None and one.author == here and one.edit == pending.edit:
+            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+            return
+        if own is not None and one.author == here and one.edit < own.edit:
+            self._registry.keep(
+                one.record, one.version
+            )  # an earlier change: its receipt was lost, or it was repeated to a relay that was put back
+            return
+        if pending is not None and self._says_the_same(one, pending):
+            self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
+            self._by(one)
+            return
+        if pending is not None and self._stands(one, pending, lost):
+            self._registry.keep(one.record, one.version)
+            self._by(one)
             return
         if own is not None and self._is_old(here, one, own):
             self._quarantine(one, (OLD, f"terminal {one.author} made it before what stands here; somebody has put it back"))
             taken.quarantined += 1
-            return
-        if pending is not None and pending.deleted and not one.deleted:
-            self._registry.settle(
-                one.record, pending.edit - 1, one.version
-            )  # a deletion stands against whatever was not made knowing of it
-            self._stands(one)
-            return
-        if pending is not None and self._says_the_same(one, pending):
-            self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
-            self._stands(one)
             return
         refused = one.refused or self._unusable(one, dimensions)
         if refused is not None:
             self._quarantine(one, refused)
             taken.quarantined += 1
             return
-        if pending is not None and not (one.deleted and pending.deleted) and one.author != here:
+        if pending is not None and not self._repeats(pending) and not (one.deleted and pending.deleted) and one.author != here:
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
         try:
@@ -185,6 +169,9 @@ class Intake:
 
     def _apply(self, one: Incoming, own: Waiting | None, hours: Hours, now: Instant, taken: Taken, dimensions: dict[str, int]) -> None:
         replica, local_id = one.replica, None if own is None else own.local_id
+        if replica is not None:
+            # by an upsert SQLite lets a trigger's INSERT OR IGNORE fail, so what was noted of this record a moment ago must not be there
+            self._noted(one.type, replica.id)
         if isinstance(replica, PersonReplica):
             former = self._put_person(replica)
             taken.former += former
@@ -211,8 +198,11 @@ class Intake:
             (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin, one.author, one.edit),
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
-            self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id))
-        self._database.execute_sql("DELETE FROM registry_quarantine WHERE record = ?", (one.record,))
+            self._noted(one.type, local_id)
+
+    def _noted(self, kind: str, local_id: str) -> None:
+        """What was noted as changed here is no longer this terminal's change."""
+        self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (kind, local_id))
 
     def _own(self, one: Incoming) -> Waiting | None:
         """What is here of a record: known to the registry, or, where somebody was enrolled here under the same id, not yet."""
@@ -239,7 +229,7 @@ class Intake:
 
         New is what its author made knowing what stands here, or after it, being its author too; and every deletion, as the relay has it.
         """  # fmt: skip
-        if own.version == 0 or one.deleted or one.refused is not None or int(one.change["base"]) >= own.version:
+        if own.version == 0 or one.deleted or one.refused is not None or one.base >= own.version:
             return False
         author, edit = self._database.execute_sql("SELECT author, author_edit FROM registry WHERE record = ?", (one.record,)).fetchone()
         author, edit = (here, own.edit) if author is None else (str(author), int(edit))
@@ -247,9 +237,29 @@ class Intake:
             return False
         return not self._says_the_same(one, own)  # after a relay was put back, another terminal may send what stands here
 
-    def _stands(self, one: Incoming) -> None:
+    def _by(self, one: Incoming) -> None:
         """Note whose change the relay's version of a record is."""
         self._database.execute_sql("UPDATE registry SET author = ?, author_edit = ? WHERE record = ?", (one.author, one.edit, one.record))
+
+    def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
+        """Whether what waits here stands against what the relay has."""
+        repeats = self._repeats(pending)
+        if pending.deleted:  # against whatever was not made knowing of it
+            return not (repeats and one.base == pending.version)
+        if one.deleted:
+            return one.again and not repeats and pending.version == one.base
+        if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
+            return pending.version > one.base or (pending.version == one.base and not repeats)
+        return lost and pending.version > one.base  # its author did not know of what is here
+
+    def _repeats(self, pending: Waiting) -> bool:
+        """Whether nothing has changed here, and what waits only brings a relay again what it has lost."""
+        return bool(pending.again) and not self._is_noted(pending)
+
+    def _is_noted(self, own: Waiting) -> bool:
+        """Whether it has changed here since it was last given its place in the registry."""
+        sql = "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
+        return self._database.execute_sql(sql, (own.type, own.local_id)).fetchone() is not None
 
     def _says_the_same(self, one: Incoming, pending: Waiting) -> bool:
         """Whether another terminal has sent what this one would: both bring a relay again what it has lost."""

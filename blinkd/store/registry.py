@@ -19,7 +19,7 @@ from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
 FORGED = frozenset({"signature", "certificate"})  # reasons of the quarantine: nobody of the organisation has said it
 CONFLICT = "conflict"  # reason of a change that lost, until the page comes with what stands
-WAITING = "record, type, local_id, version, edit, open, admin"
+WAITING = "record, type, local_id, version, edit, open, admin, again IS edit"
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
 
 
@@ -27,7 +27,7 @@ ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"
 class Waiting:
     """A change that the relay does not have. record: the relay's name; local_id: None for one that is deleted here; version: of the relay's
     that this terminal knew, 0 for none; edit: counts the changes made here; open: what a record says that is no secret, as JSON; admin: the
-    administrator's signature of it.
+    administrator's signature of it; again: nothing has changed since that version, which the relay has lost.
     """  # fmt: skip
 
     record: str
@@ -37,6 +37,7 @@ class Waiting:
     edit: int
     open: str | None = None
     admin: bytes | None = None
+    again: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -139,21 +140,6 @@ class Registry:
         with self._reading():
             return self._database.execute_sql(sql, (epoch, *sorted(FORGED))).fetchone() is not None
 
-    def claimed(self, after: int) -> dict[str, int]:
-        """The records of which a receipt has named a later version than `after`, and which."""
-        with self._reading():
-            rows = self._database.execute_sql("SELECT record, version FROM registry WHERE version > ?", (after,)).fetchall()
-        return {str(record): int(version) for record, version in rows}
-
-    def disbelieve(self, records: list[str], known: int) -> None:
-        """The relay does not have what receipts said that it has: it waits again. known: the version up to which everything is here."""
-        with self._guard():
-            for record in records:
-                self._database.execute_sql(
-                    "UPDATE registry SET version = min(version, ?), edit = edit + 1, sync = 'PENDING', reason = NULL WHERE record = ?",
-                    (known, record),
-                )
-
     def try_again(self) -> None:
         """What the relay did not take waits once more: it may have been somebody else who said so."""
         with self._guard():
@@ -188,11 +174,19 @@ class Registry:
                 (version, version, edit, failed, edit, failed, epoch, record),
             )
 
-    def waits(self, record: str, edit: int) -> bool:
-        """Whether this edit of a record is not settled yet."""
+    def waits(self, waiting: Waiting) -> bool:
+        """Whether a change is not settled yet, and knows of no later version than when it was read."""
         with self._reading():
-            sql = "SELECT 1 FROM registry WHERE record = ? AND edit = ? AND sync = 'PENDING'"
-            return self._database.execute_sql(sql, (record, edit)).fetchone() is not None
+            sql = "SELECT 1 FROM registry WHERE record = ? AND edit = ? AND sync = 'PENDING' AND version = ?"
+            return self._database.execute_sql(sql, (waiting.record, waiting.edit, waiting.version)).fetchone() is not None
+
+    def keep(self, record: str, version: int) -> None:
+        """What is here stands, though the relay has something else as this version: it waits, as a change of that."""
+        with self._guard():
+            self._database.execute_sql(
+                "UPDATE registry SET version = max(version, ?), sync = 'PENDING', reason = NULL, again = NULL WHERE record = ?",
+                (version, record),
+            )
 
     def lose(self, waiting: Waiting, winner: str, lost: str | None, now: Instant) -> None:
         """Another terminal's change stands: this one's is kept where a supervisor finds it, and waits no longer."""

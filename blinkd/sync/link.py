@@ -165,7 +165,9 @@ class MqttLink:
             finally:
                 self._client = None
                 client.disconnect()
-                client.loop_stop()
+                # paho joins its thread by a name that the thread takes away should it end just now
+                with contextlib.suppress(AttributeError):
+                    client.loop_stop()
             if self._stop.is_set():
                 return
             wait_s = self._backoff.next_s()

@@ -34,6 +34,7 @@ CERTIFICATE = "certificate"
 CHAIN_STATES = frozenset({"ok", "gap", "fork"})
 
 _SENDER = frozenset({"v", "org", "terminal"})
+_PAGE = frozenset({"v", "request", "since", "upto", "head", "more", "certificates", "changes", "mark", "lost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A new state of one record. base: the relay's version that its author knew, 0 for none; edit: counts the author's changes of it;
-    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it.
+    envelope and open both None: the record is deleted. signature: of `change_signed`; admin: of `admin_signed`, where the type needs it;
+    again: nothing has changed, it is what version `base` was, for a relay that has lost that.
     """  # fmt: skip
 
     id: str
@@ -121,6 +123,7 @@ class Change:
     open: Mapping[str, Any] | None
     signature: bytes
     admin: bytes | None = None
+    again: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -138,23 +141,29 @@ class Change:
             "open": self.open,
             "admin": None if self.admin is None else b64(self.admin),
             "signature": b64(self.signature),
+            **({"again": True} if self.again else {}),
         }
 
     @classmethod
     def of(cls, value: object) -> "Change":
         """Read it."""
-        return cls._of(Reader(value, "change", CHANGE_MEMBERS))
+        return cls._of(Reader(value, "change", CHANGE_MEMBERS, AGAIN))
 
     @classmethod
     def _of(cls, read: Reader) -> "Change":
-        kind = read.one_of("type", OPEN_TYPES | SEALED_TYPES)
+        kind, record = read.one_of("type", OPEN_TYPES | SEALED_TYPES), read.matching("id", RECORD_ID)
+        # an open record's name begins with its type, and no other's does: else a record of a type that anybody may change could take the
+        # place of one that needs the administrator
+        named = record.partition(".")[0]
+        if named != kind and (named in OPEN_TYPES or kind in OPEN_TYPES):
+            reject(f"change: {record} is no name of a record of type {kind}")
         envelope, plain, admin = read.envelope("envelope"), read.plain("open"), read.some_binary("admin", SIGNATURE_BYTES)
         if (envelope if kind in OPEN_TYPES else plain) is not None:
             reject(f"change: a record of type {kind} is {'open' if kind in OPEN_TYPES else 'sealed'}")
         if kind in ADMIN_TYPES and admin is None:
             raise MessageRejected("unsigned", f"change: a record of type {kind} needs the administrator's signature")
         return cls(
-            read.matching("id", RECORD_ID),
+            record,
             kind,
             read.number("base"),
             read.number("edit", least=1),
@@ -162,6 +171,7 @@ class Change:
             plain,
             read.binary("signature", SIGNATURE_BYTES),
             admin,
+            "again" in read and read.flag("again"),
         )
 
     def digest(self) -> bytes:
@@ -172,6 +182,7 @@ class Change:
 
 
 CHANGE_MEMBERS = frozenset({"id", "type", "base", "edit", "envelope", "open", "admin", "signature"})
+AGAIN = frozenset({"again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,27 +212,36 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Asks for the registry's changes after version `since`. request: hexadecimal, comes back in the page."""
+    """Asks for the registry's changes after version `since`. request: hexadecimal, comes back in the page; mark: the word by which the page
+    that ended there named it, None at the beginning.
+    """  # fmt: skip
 
     org: str
     terminal: str
     since: int
     limit: int
     request: str
+    mark: str | None = None
 
     def to_bytes(self) -> bytes:
         """The message."""
         return dump(
             {"v": VERSION, "org": self.org, "terminal": self.terminal, "since": self.since, "limit": self.limit, "request": self.request}
+            | {"mark": self.mark}
         )
 
     @classmethod
     def parse(cls, data: bytes) -> "Pull":
         """Read a message."""
-        read = Reader(load(data), "pull", _SENDER | {"since", "limit", "request"})
+        read = Reader(load(data), "pull", _SENDER | {"since", "limit", "request", "mark"})
         read.version(VERSION)
         return cls(
-            read.name("org"), read.name("terminal"), read.number("since"), read.number("limit", 1, MOST), read.matching("request", HEX)
+            read.name("org"),
+            read.name("terminal"),
+            read.number("since"),
+            read.number("limit", 1, MOST),
+            read.matching("request", HEX),
+            _mark(read),
         )
 
 
@@ -241,13 +261,16 @@ class PagedChange:
     @classmethod
     def of(cls, value: object) -> "PagedChange":
         """Read it."""
-        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"})
+        read = Reader(value, "change", CHANGE_MEMBERS | {"terminal", "version", "certificate"}, AGAIN)
         return cls(Change._of(read), read.name("terminal"), read.number("version", least=1), read.matching("certificate", DIGEST))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256."""
+    """Records by version, after `since` and up to `upto`; head: the registry's newest version. certificates: DER by SHA-256; mark: the word
+    for `upto`, None where there is none; lost: the relay does not know the version asked for by its mark, and nothing is in the page: up to
+    `upto` it knows versions by that mark.
+    """  # fmt: skip
 
     request: str
     since: int
@@ -256,19 +279,21 @@ class Page:
     more: bool
     certificates: Mapping[str, bytes]
     changes: tuple[PagedChange, ...]
+    mark: str | None = None
+    lost: bool = False
 
     def to_bytes(self) -> bytes:
         """The message."""
         return dump(
             {"v": VERSION, "request": self.request, "since": self.since, "upto": self.upto, "head": self.head, "more": self.more}
             | {"certificates": {digest: b64(der) for digest, der in self.certificates.items()}}
-            | {"changes": [change.to_json() for change in self.changes]}
+            | {"changes": [change.to_json() for change in self.changes], "mark": self.mark, "lost": self.lost}
         )
 
     @classmethod
     def parse(cls, data: bytes) -> "Page":
         """Read a message. The digests of the certificates hold."""
-        read = Reader(load(data), "page", frozenset({"v", "request", "since", "upto", "head", "more", "certificates", "changes"}))
+        read = Reader(load(data), "page", _PAGE)
         read.version(VERSION)
         changes = tuple(PagedChange.of(one) for one in read.items("changes", 0, MOST))
         names = read.member("certificates")
@@ -282,9 +307,12 @@ class Page:
             reject("page: a certificate is missing")
         since, upto, head = read.number("since"), read.number("upto"), read.number("head")
         versions = [since, *(one.version for one in changes)]
-        if any(later <= earlier for earlier, later in pairwise(versions)) or not versions[-1] <= upto:
+        lost = read.flag("lost")
+        if any(later <= earlier for earlier, later in pairwise(versions)) or not (lost or versions[-1] <= upto):
             reject("page: the versions are not in order")
-        return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes)
+        if lost and (changes or upto > since):
+            reject("page: what was lost holds nothing")
+        return cls(read.matching("request", HEX), since, upto, head, read.flag("more"), certificates, changes, _mark(read), lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +446,7 @@ def entry_signed(org: str, terminal: str, entry_hash: bytes, digest: bytes) -> b
 
 def change_signed(org: str, terminal: str, change: Change) -> bytes:
     """What a terminal signs of a change."""
-    head = b"blinkd change 2\n" + prefixed(org, terminal, change.type, change.id)
+    head = (b"blinkd change again 2\n" if change.again else b"blinkd change 2\n") + prefixed(org, terminal, change.type, change.id)
     return head + change.base.to_bytes(8, "big") + change.edit.to_bytes(8, "big") + change.digest()
 
 
@@ -430,6 +458,10 @@ def admin_signed(org: str, change: Change) -> bytes:
 def record_of(terminal: str, book: str, seq: int) -> str:
     """The record id of an entry, to which its envelope is bound."""
     return f"{terminal}:{book}:{seq}"
+
+
+def _mark(read: Reader) -> str | None:
+    return None if read.member("mark") is None else read.matching("mark", HEX)
 
 
 def _certificate(read: Reader) -> bytes:

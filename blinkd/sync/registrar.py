@@ -14,9 +14,9 @@ from blinkd.crypto.signing import Signer, Verifier
 from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyMissing
 from blinkd.store.database import Store
 from blinkd.store.erasure import Hours
-from blinkd.store.intake import Incoming
 from blinkd.store.registry import CONFLICT, Waiting
 from blinkd.store.replica import PersonReplica, Replica
+from blinkd.store.timeline import Incoming
 from blinkd.sync.backoff import Backoff
 from blinkd.sync.keeper import REVOCATION, Keeper
 from blinkd.sync.messages import CERTIFICATE, MOST, OPEN_TYPES, Change, Changes, Page, PagedChange, Pull, Settled, change_signed
@@ -27,7 +27,6 @@ FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is
 CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
 MOST_BYTES = 500_000  # of envelopes in a message: with the rest and in base64 it stays below what brokers take
 NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
-MOST_WALKED = 1000  # pages of which it is remembered what they spanned
 SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
 
 log = logging.getLogger(__name__)
@@ -90,13 +89,11 @@ class Registrar:
         self._request: str | None = None
         self._page_by: float | None = None
         self._head = 0
-        self._since = 0  # what the page that is awaited begins after
-        self._announced = False  # a newer version, since that page was asked for
-        self._reread: int | None = None  # up to where everything has been read once more
-        self._walked = [(0, store.intake.version())]  # what each page has spanned
-        self._claims: dict[
-            str, int
-        ] = {}  # versions of records that receipts have named and no page has shown, when that page was asked for
+        self._hoped = 0  # the head that was spoken of when the page that is awaited was asked for
+        self._since = 0  # what that page begins after
+        self._claimed = 0  # the latest version that this terminal had been told of then
+        self._back = 0  # times that the relay did not know a version, until one is found that it knows
+        self._common: tuple[int, str | None] = (0, None)  # the one that is asked about
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
 
     @property
@@ -114,6 +111,7 @@ class Registrar:
         self._connected = True
         self._sent.clear()
         self._answer_by = self._request = self._page_by = None
+        self._back = 0
         self._patience.reset()
         self._pull(now)
         self.work(now)
@@ -135,8 +133,8 @@ class Registrar:
         if self._answer_by is not None and now >= self._answer_by:
             self._sent.clear()
             self._answer_by = None
-        if self._sent:
-            return  # one message at a time: what changes meanwhile is put together
+        if self._sent or self._back or self._store.timeline.rewound():
+            return  # one message at a time: what changes meanwhile is put together; and what a relay has lost is sent when all it has is here
         registry = self._store.registry
         if self._keeper.refresh():
             for said in registry.published(REVOCATION).values():
@@ -173,36 +171,40 @@ class Registrar:
 
     def settled(self, answers: tuple[Settled, ...], now: float) -> None:
         """Heed what the relay says of changes."""
-        at = self._clock.now()
+        at, registry = self._clock.now(), self._store.registry
         for answer in answers:
-            waiting, lost = self._sent.pop(answer.id, (None, None))
+            waiting, lost = self._sent.get(answer.id, (None, None))
+            if waiting is None or max(waiting.edit, 1) != answer.edit:
+                continue  # of what was sent before the connection broke, or before the relay lost it: what waits now gets an answer of its own
+            del self._sent[answer.id]
             if answer.state == "conflict":
                 self._lost(answer, waiting, lost, at)
                 continue
             if (
                 answer.state != "rejected"
-                and answer.version <= self._store.intake.version()
-                and self._store.registry.waits(answer.id, answer.edit)
+                and answer.version <= self._store.timeline.version()
+                and not waiting.again
+                and registry.waits(waiting)
             ):
                 log.error("record %s: a receipt for version %d, which was another's; it is sent again", answer.id, answer.version)
                 continue  # the page with that version would have settled it
             failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
             epoch = None if lost is None or answer.state != "stored" else json.loads(lost)["kid"].partition(".")[0]
-            self._store.registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
+            registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
         if not self._sent:
             self._answer_by = None
             self._patience.reset()
-            self._alone = self._alone and self._store.registry.counts()["PENDING"] > 0
+            self._alone = self._alone and registry.counts()["PENDING"] > 0
             if any(answer.state == "conflict" for answer in answers) and self._request is None:
                 self._pull(now)
             self.work(now)
 
-    def _lost(self, answer: Settled, waiting: Waiting | None, lost: str | None, at: Instant) -> None:
+    def _lost(self, answer: Settled, waiting: Waiting, lost: str | None, at: Instant) -> None:
         """Another terminal's change stands. What it says comes by a page, which also tells whether it differs from this terminal's at all."""
         registry = self._store.registry
-        if waiting is None or not registry.waits(answer.id, answer.edit):
-            return  # the page was here first
-        if answer.version <= self._store.intake.version():
+        if not registry.waits(waiting):
+            return  # the page was here first; and where it let this terminal's change stand, that is sent again by the version it now knows
+        if answer.version <= self._store.timeline.version() and not waiting.again:
             registry.lose(waiting, "", lost, at)
         else:
             registry.settle(answer.id, answer.edit, 0, CONFLICT)
@@ -210,18 +212,7 @@ class Registrar:
     def announced(self, version: int, now: float) -> None:
         """The relay says how new the registry is."""
         self._head = version
-        here = self._store.intake.version()
-        if version < here:
-            log.warning("the relay's registry ends at version %d, this terminal has %d: it is sent what it has lost", version, here)
-            self._store.intake.rewind(version)
-            # whoever has spoken of later versions may have kept earlier ones back: all that their pages spanned is read once more
-            self._reread = min((since for since, upto in self._walked if upto > version), default=version)
-            self._walked = [(since, upto) for since, upto in self._walked if upto <= version]
-            self._request = None
-            self.work(now)
-        if self._request is not None:
-            self._announced = True
-        elif version != self._store.intake.version() or self._reread is not None:
+        if self._request is None:  # also where it is no newer: a relay that was put back may have come to the same number by another way
             self._pull(now)
 
     def page(self, page: Page, now: float) -> None:
@@ -233,28 +224,36 @@ class Registrar:
                 "registry: a page after version %d, where the one after %d was asked for; it is asked for again", page.since, self._since
             )
             return
-        self._disbelieve(page)
         self._request = self._page_by = None
         self._patience.reset()
+        if page.lost:
+            self._back += 1
+            self._common = (page.upto, page.mark) if page.mark is not None else self._store.timeline.known(self._back)
+            self._pull(now)
+            return
+        if self._back:
+            log.warning("the relay is an older copy, which knows nothing of what came after version %d: it is sent that again", page.since)
+            self._store.timeline.rewind(*self._common)
+            self._back = 0
         incoming = [self._incoming(one, page.certificates[one.certificate]) for one in page.changes]
-        rereading = self._reread is not None
-        if not rereading:
-            self._walked = [*self._walked[-MOST_WALKED:], (page.since, page.upto)]
-        else:
-            self._reread = page.upto if page.more and page.upto < self._store.intake.version() else None
+        last = not page.more and page.upto == page.head
         taken = self._store.intake.take(
-            self._terminal, incoming, None if rereading else page.upto, self._hours, self._clock.now(), self._seal_lost
+            *(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost),
+            mark=page.mark,
+            last=last,
+            claimed=self._claimed,
         )
         if taken.applied or taken.quarantined:
             log.info(
                 "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
             )
-        # the page is the relay's newest word, whatever was announced before: an announcement that nothing follows must not be asked after for ever
-        self._head = page.head if page.more else page.upto
-        if page.more or rereading or self._announced:
+        # what was announced before the page was asked for, and does not follow, is not asked after for ever
+        self._head = page.upto if last and self._head <= self._hoped else max(self._head, page.head)
+        if not last or page.upto < self._head:
             self._pull(now)
         else:
             self.try_again()
+            self.work(now)
             registry = self._store.registry
             self._keeper.forget_unused({epoch: registry.sealed_in(epoch) for epoch in self._keeper.old_epochs()})
 
@@ -268,23 +267,9 @@ class Registrar:
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)
         self._page_by = now + self._patience.next_s()
-        known = self._store.intake.version()
-        self._announced = False
-        self._since = known if self._reread is None else self._reread
-        self._claims = self._store.registry.claimed(known) if self._reread is None else {}
-        self._send_pull(Pull(self._org, self._terminal, self._since, MOST, self._request).to_bytes())
-
-    def _disbelieve(self, page: Page) -> None:
-        """A receipt is signed by nobody. What it says that the relay has must be in the page that was asked for afterwards; else it is sent again."""
-        shown = {one.change.id: one.version for one in page.changes}
-        wrong = [
-            record
-            for record, version in self._claims.items()
-            if shown.get(record, 0) < version and (record in shown or version <= page.upto or not page.more)
-        ]
-        if wrong:
-            log.warning("the relay does not have %d records that receipts said it has: they are sent again", len(wrong))
-            self._store.registry.disbelieve(wrong, page.since)
+        self._since, mark = self._common if self._back else self._store.timeline.known()
+        self._hoped, self._claimed = self._head, self._store.timeline.claimed()
+        self._send_pull(Pull(self._org, self._terminal, self._since, MOST, self._request, mark).to_bytes())
 
     def _record_of(self, kind: str, local_id: str, person_id: str) -> str:
         return self._names.person_record(local_id) if kind == PERSON else self._names.template_record(person_id, local_id)
@@ -301,7 +286,8 @@ class Registrar:
             except (KeyMissing, EnvelopeRejected) as error:
                 log.error("record %s cannot be sent: %s", waiting.record, error)
                 return None, str(error)
-        change = Change(waiting.record, waiting.type, waiting.version, max(waiting.edit, 1), envelope, said, b"", waiting.admin)
+        edit, again = max(waiting.edit, 1), bool(waiting.again)
+        change = Change(waiting.record, waiting.type, waiting.version, edit, envelope, said, b"", waiting.admin, again)
         return replace(change, signature=self._signer.sign(change_signed(self._org, self._terminal, change))), None
 
     def _seal_lost(self, waiting: Waiting) -> str | None:

@@ -178,7 +178,7 @@ class Runner:
         """Whether the relay has everything, and this terminal everything of the registry."""
         store, registry = self._store, self._store.registry
         nothing_waits = store.outbox.first() == store.outbox.end() and not registry.changed() and not registry.waiting(1)
-        return self._connected and nothing_waits and not self._registrar.pulling and store.intake.version() >= self._registrar.head
+        return self._connected and nothing_waits and not self._registrar.pulling and store.timeline.version() >= self._registrar.head
 
     def _step(self, now: float) -> None:
         due = min((time for time in (self._courier.due(), self._registrar.due()) if time is not None), default=now + POLL_S)

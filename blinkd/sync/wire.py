@@ -14,6 +14,7 @@ from blinkd.sync.topics import is_name
 LONGEST_MESSAGE = 1 << 20  # bytes; the broker of config/ takes no longer ones either
 GREATEST = 2**53 - 1  # whole numbers up to there are the same in every reader of JSON
 LONGEST_WORDS = 500
+LONGEST_OPEN = 262_144  # bytes of an open record, as of the largest envelope: with its certificate it must fit into a page
 DEEPEST = 16  # levels of an open record: whoever works with it later may have less of the stack left than its reader had
 RECORD_ID = re.compile(r"[A-Za-z0-9._-]{1,160}")
 WORD = re.compile(r"[a-z0-9_]{1,40}")
@@ -56,6 +57,10 @@ class Reader:
         if len(value) > len(required) and (unknown := value.keys() - required - optional):
             reject(f"{where}: unknown member {min(unknown)[:40]!a}")
         self._members, self._where = value, where
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a member is there."""
+        return name in self._members
 
     def version(self, wanted: int) -> None:
         """The member v must be this."""
@@ -133,7 +138,7 @@ class Reader:
             reject(f"{self._where}: {name}: {error}")
 
     def plain(self, name: str) -> Mapping[str, Any] | None:
-        """An object that `canonical` takes, or null."""
+        """An object that `canonical` takes and that is no longer than LONGEST_OPEN, or null."""
         value = self._members[name]
         if value is None:
             return None
@@ -142,9 +147,11 @@ class Reader:
         if deeper_than(value, DEEPEST):
             reject(f"{self._where}: {name} is nested deeper than {DEEPEST}")
         try:
-            canonical(value)
+            size = len(canonical(value))
         except (ValueError, RecursionError):
             reject(f"{self._where}: {name} has no canonical form")
+        if size > LONGEST_OPEN:
+            reject(f"{self._where}: {name} has {size} bytes; {LONGEST_OPEN} are the most")
         return value
 
     def member(self, name: str) -> object:

@@ -1,1 +1,1 @@
-"""Real servers for tests: each in a folder and on ports of its own, ended by whoever started it."""
+"""What tests of the network need beside the servers of blinkd/measure/servers: certificates, a client, a bad network."""

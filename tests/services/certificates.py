@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,19 @@ class Authority:
     @property
     def pem(self) -> bytes:
         return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def org(self) -> str:
+        return self.organisation
+
+    @property
+    def ca_pem(self) -> bytes:
+        return self.pem
+
+    def issue_broker(self, hosts: Sequence[str]) -> tuple[bytes, bytes]:
+        assert set(hosts) == set(HOSTS)
+        made = self.broker()
+        return made.pem, made.key_pem
 
     def terminal(self, terminal: str, begins: dt.timedelta = -SKEW, ends: dt.timedelta = VALID) -> Credentials:
         """A terminal of the organisation. begins, ends: from now."""

@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from blinkd.settings import RelaySettings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "relay"
@@ -87,12 +90,28 @@ def test_packages_come_by_hash_and_debians_without_what_is_only_recommended() ->
             assert "apt-get upgrade" not in run and "sudo" not in run
 
 
-def test_what_it_starts_and_its_health_check_are_in_the_exec_form_and_name_a_module_that_exists() -> None:
+def test_what_it_starts_and_its_health_check_are_in_the_exec_form_and_do_something(tmp_path: Path) -> None:
     entry, command = json.loads(of("ENTRYPOINT")[0]), json.loads(of("CMD")[0])
     assert entry[:2] == ["python", "-m"] and command == ["relay", "run"]
-    assert (ROOT / (entry[2].replace(".", "/") + ".py")).is_file()
     health = json.loads(of("HEALTHCHECK")[0].partition("CMD ")[2])
     assert health == [*entry, "relay", "check"]
+    program, *arguments = [*health, "--json"]
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL" and not name.startswith("BLINKD_")}
+    assert program == "python"
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["database"], done.stderr
+
+
+def test_it_exposes_the_port_at_which_the_http_api_listens() -> None:
+    assert of("EXPOSE") == [str(RelaySettings().http_port)]
 
 
 def chosen(lock: str) -> str:

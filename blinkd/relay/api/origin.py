@@ -50,8 +50,10 @@ class MobileUser:
     @classmethod
     def of(cls, value: object) -> "MobileUser":
         """Read one. Raises MessageRejected for another form, RequestRefused (plain_embedding) for an envelope that is none."""
-        members = frozenset({"id", "name", "encrypted_envelope_json", "model_mode", "enrolled_at", "status"})
-        read = Reader(value, "user", members)
+        # the origin takes a person without the envelope's member for one without a face
+        read = Reader(
+            value, "user", frozenset({"id", "name", "model_mode", "enrolled_at", "status"}), frozenset({"encrypted_envelope_json"})
+        )
         envelope = read.member("encrypted_envelope_json")
         return cls(
             read.matching("id", RECORD),

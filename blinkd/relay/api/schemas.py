@@ -31,7 +31,8 @@ _USER = _object(
         "model_mode": _TEXT,
         "enrolled_at": _MOMENT,
         "status": {"enum": ["ACTIVE", "DEACTIVATED"]},
-    }
+    },
+    frozenset({"encrypted_envelope_json"}),
 )
 _PUNCH = _object(
     {"id": _TEXT, "person_id": _TEXT, "timestamp": _MOMENT, "status": {"enum": ["CHECK_IN", "CHECK_OUT"]}, "punctuality": _TEXT}

@@ -1,4 +1,4 @@
-"""Runs the HTTP API with uvicorn, in the foreground or beside the relay's own work."""
+"""Runs the HTTP API with uvicorn, beside the relay's own work."""
 
 import ipaddress
 import logging
@@ -76,27 +76,32 @@ class ApiServer:
     def __init__(self, app: FastAPI, listen: Listen) -> None:
         """Take the address. Raises ConfigError when it is not free, or would not be safe."""
         check(listen)
-        self._socket = _bind(listen)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                ssl_certfile=listen.certificate,
-                ssl_keyfile=listen.key,
-                proxy_headers=bool(listen.proxies),
-                forwarded_allow_ips=list(listen.proxies),
-                http=PatientProtocol,
-                ws="none",
-                lifespan="off",
-                loop="asyncio",
-                log_config=None,  # the program has set logging up
-                access_log=False,  # it would hold queries; the application writes its own lines
-                server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=STOP_S,
-                h11_max_incomplete_event_size=LONGEST_HEADERS,
-            )
+        config = uvicorn.Config(
+            app,
+            ssl_certfile=listen.certificate,
+            ssl_keyfile=listen.key,
+            proxy_headers=bool(listen.proxies),
+            forwarded_allow_ips=list(listen.proxies),
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,  # the program has set logging up
+            access_log=False,  # it would hold queries; the application writes its own lines
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_S,
+            h11_max_incomplete_event_size=LONGEST_HEADERS,
         )
+        try:
+            config.load()  # now, and not in its thread, where an error would end the thread alone
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigError(
+                f"{listen.certificate} or {listen.key} cannot be used for the HTTP API's TLS: {error}; both are PEM and belong together"
+            ) from None
+        self._socket = _bind(listen)
+        self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
     @property
@@ -104,14 +109,9 @@ class ApiServer:
         """The port that was taken."""
         return int(self._socket.getsockname()[1])
 
-    def run(self) -> None:
-        """Serve until SIGINT or SIGTERM."""
-        log.info("HTTP API at port %d", self.port)
-        self._server.run(sockets=[self._socket])
-
     def start(self) -> None:
         """Serve in a thread of its own; connections are taken from now on."""
-        self._thread = threading.Thread(target=self.run, name="http-api", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="http-api", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -121,10 +121,9 @@ class ApiServer:
             self._thread.join(STOP_S)
         self._socket.close()
 
-
-def serve(app: FastAPI, listen: Listen) -> None:
-    """Serve in the foreground until told to stop. Raises ConfigError."""
-    ApiServer(app, listen).run()
+    def _run(self) -> None:
+        log.info("HTTP API at port %d", self.port)
+        self._server.run(sockets=[self._socket])
 
 
 def _bind(listen: Listen) -> socket.socket:

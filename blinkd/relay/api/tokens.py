@@ -12,7 +12,6 @@ from blinkd.errors import RequestRefused
 
 SECRET_BYTES = 32  # 256 random bits: no salt or slow hash is needed, since nobody can guess through them
 FORM = re.compile(r"blinkd_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-TOKEN_ID = re.compile(r"[0-9a-f]{16}")
 CHALLENGE_WORDS = "send a valid token as 'Authorization: Bearer blinkd_…'; `blinkd relay token add` makes one"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from blinkd.measure.servers.mosquitto import Mosquitto
 from tests.services.certificates import Authority
-from tests.services.mosquitto import Mosquitto
 from tests.services.mqtt import Peer
 
 

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from tests.services.postgresql import PostgreSQL
+from blinkd.measure.servers.postgresql import PostgreSQL
 
 
 def test_what_was_committed_survives_kills_and_the_rest_does_not() -> None:

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from blinkd.relay.service import relay_broker
+from blinkd.settings import RelaySettings
 from blinkd.sync.wire import LONGEST_MESSAGE
 from tests.integration.broker.conftest import Site
 from tests.services.mqtt import Peer, Refused
@@ -100,9 +102,10 @@ def test_relays_of_one_group_share_the_messages_and_each_comes_once(site: Site) 
 
 
 def test_the_other_relay_goes_on_alone_when_one_is_cut_off(site: Site) -> None:
-    stays = site.connected(site.relay("relay-1"))
+    keep = relay_broker(RelaySettings()).session_s
+    stays = site.connected(site.relay("relay-1", keep=keep))
     stays.subscribe(GROUP + ATTENDANCE)
-    goes = site.connected(site.relay("relay-2"))
+    goes = site.connected(site.relay("relay-2", keep=keep))
     goes.subscribe(GROUP + ATTENDANCE)
     before = len(site.broker.log)
     goes.cut()

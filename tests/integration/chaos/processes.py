@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.services.server import Server, ServerFailed
+from blinkd.errors import ServerFailed
+from blinkd.measure.servers.server import Server
 
 ROOT = Path(__file__).parents[3]
 

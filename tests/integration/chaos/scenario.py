@@ -7,6 +7,7 @@ its seed and from the moments at which the machine gets to it; the story is kept
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,7 +19,7 @@ LOOK_S = 0.05  # between two looks at whether all has arrived; nobody can tell
 
 
 class Part(Protocol):
-    """What can be killed and started again; `tests.services.server.Server` is one."""
+    """What can be killed and started again; `blinkd.measure.servers.server.Server` is one."""
 
     name: str
 
@@ -49,7 +50,9 @@ class Scenario:
     servers: frozenset[str] = frozenset()
     pace: Pace = Pace()
     extra: dict[str, Callable[[], None]] = field(default_factory=dict)  # further disturbances by name: wipe a store, move a clock
+    extra_weight: int = 1  # against 6 for a kill, 1 for a freeze, 2 for a network
     kills: int = 0
+    counts: Counter[str] = field(default_factory=Counter)  # of disturbances by kind
     story: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,9 +65,8 @@ class Scenario:
         for number in range(times):
             meanwhile(number)
             self._wait(self.pace.undisturbed)
-            kind = self._chance.choices(["kill", "freeze", "network", "extra"], [6, 1, 2 if self.networks else 0, 1 if self.extra else 0])[
-                0
-            ]
+            weights = [6, 1, 2 if self.networks else 0, self.extra_weight if self.extra else 0]
+            (kind,) = self._chance.choices(["kill", "freeze", "network", "extra"], weights)
             if kind == "kill":
                 self._kill(self._chance.choice(self.parts))
             elif kind == "freeze":
@@ -106,7 +108,8 @@ class Scenario:
 
     def _part(self, network: Proxy) -> None:
         how = self._chance.choice([network.cut, network.black_hole, lambda: network.delay(self._chance.uniform(0, self.pace.apart))])
-        self._tell(f"network to {network.target}: {getattr(how, '__name__', 'delay')}")
+        name = getattr(how, "__name__", "delay").replace("<lambda>", "delay")
+        self._tell(f"network to {network.target}: {name}", f"network: {name}")
         how()
         self._wait(self.pace.apart)
         network.delay(0)
@@ -115,5 +118,6 @@ class Scenario:
     def _wait(self, longest: float) -> None:
         self._pause.wait(self._chance.uniform(0, longest))
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, what: str, kind: str | None = None) -> None:
+        self.counts[kind or what] += 1
         self.story.append(f"{time.monotonic() - self._began:8.3f} s  {what}")

@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from tests.integration.chaos.processes import Module
 from tests.integration.chaos.scenario import Scenario
 from tests.services.certificates import Authority
-from tests.services.mosquitto import Mosquitto
-from tests.services.postgresql import PostgreSQL
 from tests.services.proxy import Proxy
 
 TERMINALS = ("door", "gate")

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from blinkd.clock import SystemClock
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.relay.api.app import build_app
 from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.storage import ApiStorage
@@ -13,7 +14,6 @@ from blinkd.relay.core import Core
 from blinkd.relay.migrate import migrate
 from blinkd.relay.opening import open_connections
 from tests.services.certificates import Authority
-from tests.services.postgresql import PostgreSQL
 from tests.unit.relay.senders import ORG, checker
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import NoEyes

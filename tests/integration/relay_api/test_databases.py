@@ -11,11 +11,11 @@ import pytest
 
 from blinkd.clock import SystemClock
 from blinkd.errors import StoreError
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, new_token
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.opening import open_connections
-from tests.services.postgresql import PostgreSQL
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.records import punch, user
 from tests.unit.relay_api.test_users import all_pages

@@ -15,15 +15,15 @@ from blinkd.clock import SystemClock
 from blinkd.crypto.keyfile import write_whole
 from blinkd.crypto.unlocked import load, load_file
 from blinkd.identity.grounds import Grounds
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.settings import AttendanceSettings, TerminalSettings
 from blinkd.store.database import Store
 from blinkd.sync.messages import Batch
 from blinkd.sync.runner import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from tests.integration.sync.search import Secrets
 from tests.integration.sync.site import ORG, PASSWORD, Site, Terminal
-from tests.services.mosquitto import Mosquitto
 from tests.services.mqtt import Peer
-from tests.services.postgresql import PostgreSQL
 from tests.unit.attendance.clocks import SetClock
 from tests.unit.cli.passwords import with_passwords
 from tests.unit.store.stores import MODEL, Sample, clerk_of, vector
@@ -105,7 +105,7 @@ def observed(broker: Mosquitto, site: Site) -> tuple[Path, Path]:
 def captured(folder: Path, database: PostgreSQL) -> Iterator[Captured]:
     """Run it, and gather. The servers run on until the end."""
     site = Site(folder / "site", 0, 0, database.url)
-    broker = Mosquitto(folder / "broker", site.broker_files())
+    broker = Mosquitto(folder / "broker", site.authority)
     site.broker_port, site.relay_port = broker.port, broker.relay_port
     files = observed(broker, site)
     broker.start()
@@ -120,7 +120,9 @@ def captured(folder: Path, database: PostgreSQL) -> Iterator[Captured]:
         found.secrets = _secrets((a, b), texts, hands)
         site.relays[-1].terminate()
         site.relays[-1].wait(30)
-        _punch(a, hands, 4)  # while no relay is there: it waits in the broker's store
+        with Peer(broker.relay_port, broker.ca, files, "absent", keep=600) as absent:
+            absent.subscribe("blink/v1/#")  # and goes: what is sent now waits for it in the broker's store
+        _punch(a, hands, 4)
         found.secrets = _secrets((a, b), texts, hands, found.secrets)
         found.wire += _sent_while_alone(a, observers[0])
         observers[0].leave()

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from tests.integration.sync.hostile import settled
 from tests.integration.sync.site import Site
-from tests.services.mosquitto import Mosquitto
-from tests.services.postgresql import PostgreSQL
 from tests.unit.store.stores import sample
 from tests.unit.sync.doors import Door, Organisation
 
@@ -31,7 +31,7 @@ def database(postgresql: PostgreSQL) -> str:
 @pytest.fixture
 def site(tmp_path: Path, database: str) -> Iterator[tuple[Site, Mosquitto]]:
     site = Site(tmp_path / "site", 0, 0, database)
-    broker = Mosquitto(tmp_path / "broker", site.broker_files())
+    broker = Mosquitto(tmp_path / "broker", site.authority)
     site.broker_port, site.relay_port = broker.port, broker.relay_port
     broker.start()
     yield site, broker

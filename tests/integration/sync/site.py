@@ -27,32 +27,6 @@ from tests.unit.store.stores import clerk_of
 ORG, PASSWORD = "acme", "correct horse battery staple"
 
 
-@dataclass(frozen=True)
-class BrokerFiles:
-    """The real authority, as tests/services/mosquitto.py asks for one."""
-
-    authority: Authority
-
-    @property
-    def organisation(self) -> str:
-        return ORG
-
-    @property
-    def pem(self) -> bytes:
-        return self.authority.ca_pem
-
-    def crl(self) -> bytes:
-        return self.authority.crl()
-
-    def broker(self) -> "BrokerFiles":
-        return self
-
-    def write(self, folder: Path, name: str) -> None:
-        certificate, key = self.authority.issue_broker(["localhost", "127.0.0.1"])
-        write_whole(folder / f"{name}.pem", certificate)
-        write_whole(folder / f"{name}.key", key)
-
-
 @dataclass
 class Terminal:
     """A terminal's state folder, and the processes on it."""
@@ -107,10 +81,6 @@ class Site:
         certificate, key = self.authority.issue_relay()
         for name, content in (("relay.pem", certificate), ("relay.key", key), (CA_FILE, self.authority.ca_pem)):
             write_whole(self.folder / name, content)
-
-    def broker_files(self) -> Any:
-        """For Mosquitto."""
-        return BrokerFiles(self.authority)
 
     def terminal(self, name: str) -> Terminal:
         """A new terminal that has joined and has a certificate."""

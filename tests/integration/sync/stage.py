@@ -13,14 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from blinkd.measure.servers.mosquitto import Mosquitto
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.sync.link import Broker, Happening, Lost, MqttLink
 from blinkd.sync.messages import Receipt
 from blinkd.sync.runner import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from tests.integration.sync.captured import OBSERVER, observed
 from tests.integration.sync.site import ORG, Site, Terminal
-from tests.services.mosquitto import Mosquitto
 from tests.services.mqtt import Peer
-from tests.services.postgresql import PostgreSQL
 from tests.unit.store.stores import sample
 
 NOT_AUTHORISED = 0x87
@@ -37,7 +37,7 @@ class Stage:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         self.site = Site(folder / "site", 0, 0, self.url)
-        self.broker = Mosquitto(folder / "broker", self.site.broker_files())
+        self.broker = Mosquitto(folder / "broker", self.site.authority)
         self.site.broker_port, self.site.relay_port = self.broker.port, self.broker.relay_port
         self._observer = observed(self.broker, self.site)
         self.broker.start()

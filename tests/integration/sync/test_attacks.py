@@ -18,6 +18,7 @@ from blinkd.crypto.box import Box
 from blinkd.crypto.encoding import b64
 from blinkd.crypto.request import make_request
 from blinkd.crypto.signing import Signer
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.settings import Settings, SyncSettings, TerminalSettings
 from blinkd.sync.link import Arrived, Lost
 from blinkd.sync.messages import Batch, Change, Changes, Pull, Receipt, RegistryHead, Status, change_signed, entry_signed
@@ -26,7 +27,6 @@ from blinkd.sync.wire import LONGEST_MESSAGE
 from tests.integration.sync.hostile import signed
 from tests.integration.sync.site import ORG, PASSWORD, Terminal
 from tests.integration.sync.stage import CERTIFICATE_FILE, END, NOT_AUTHORISED, Stage, der_of, punch, refusal, refused, reissued
-from tests.services.postgresql import PostgreSQL
 from tests.unit.cli.passwords import with_passwords
 
 Said = dict[str, Any]

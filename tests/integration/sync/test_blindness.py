@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.sync.messages import Batch
 from tests.integration.sync.captured import MARK, Captured, captured, dump, logs
 from tests.integration.sync.planting import Planted, planted
 from tests.integration.sync.search import Haystack
 from tests.services.mqtt import Peer
-from tests.services.postgresql import PostgreSQL
 
 DIGEST = re.compile("[0-9a-f]{64}")
 DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -30,9 +30,9 @@ ENTRY = {f"entries.{name}" for name in {"seq", "commitment", "signature", "missi
 OPEN = {
     "attendance": SENDER | {"book", "certificate", "prev"} | ENTRY,
     "people": SENDER | {"certificate"} | CHANGE,
-    "pull": SENDER | {"since", "limit", "request"},
+    "pull": SENDER | {"since", "limit", "request", "mark"},
     "status": SENDER | {"online", "version", "health", "health.pending", "health.failed"},
-    "page": {"v", "request", "since", "upto", "head", "more", "certificates", "certificates.*", "changes"}
+    "page": {"v", "request", "since", "upto", "head", "more", "certificates", "certificates.*", "changes", "mark", "lost"}
     | CHANGE
     | {f"changes.{name}" for name in ("terminal", "version", "certificate")},
     "head": {"v", "version"},
@@ -58,7 +58,7 @@ def test_nothing_of_what_must_stay_secret_is_in(busy: Captured, where: str) -> N
     assert Haystack(busy.where[where]).found(busy.secrets) == set()
 
 
-def test_the_brokers_store_really_held_what_waited_for_the_relay(busy: Captured) -> None:
+def test_the_brokers_store_really_held_what_waited_for_somebody_who_is_away(busy: Captured) -> None:
     queued = [payload for topic, payload in busy.wire if topic.endswith("/attendance") and payload in busy.where["broker's store"]]
     assert queued
     seen = Haystack(busy.where["broker's store"]).bytes

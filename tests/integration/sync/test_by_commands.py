@@ -3,38 +3,37 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blinkd.measure.servers.mosquitto import Mosquitto
 from blinkd.models.media import fetch_media
 from tests.integration.faces.commands import blinkd
-from tests.services.mosquitto import Mosquitto
 from tests.unit.cli.passwords import with_passwords
 
 
 class Issued:
     """What `blinkd fleet` made, for Mosquitto."""
 
-    organisation = "acme"
+    org = "acme"
 
     def __init__(self, ca: Path) -> None:
         self._ca = ca
 
     @property
-    def pem(self) -> bytes:
+    def ca_pem(self) -> bytes:
         return (self._ca / "ca.pem").read_bytes()
 
     def crl(self) -> bytes:
         return (self._ca / "crl.pem").read_bytes()
 
-    def broker(self) -> "Issued":
-        return self
-
-    def write(self, folder: Path, name: str) -> None:
-        for suffix in ("pem", "key"):
-            (folder / f"{name}.{suffix}").write_bytes((self._ca.parent / "broker" / f"broker.{suffix}").read_bytes())
+    def issue_broker(self, hosts: Sequence[str]) -> tuple[bytes, bytes]:
+        folder = self._ca.parent / "broker"
+        assert set(hosts) == {"localhost", "127.0.0.1"}, "as the certificate was asked for"
+        return (folder / "broker.pem").read_bytes(), (folder / "broker.key").read_bytes()
 
 
 def done(*arguments: str | Path, state: Path, **more: str) -> str:
@@ -57,7 +56,7 @@ def test_a_newcomer_sets_up_two_terminals_and_revokes_one(tmp_path: Path) -> Non
         done("fleet", "install", tmp_path / f"{name}.pem", "--ca", ca / "ca.pem", state=state, BLINKD_TERMINAL__ID=name)
     done("fleet", "issue-broker", "127.0.0.1", "localhost", "-o", admin / "broker", "--folder", ca, state=admin)
     done("fleet", "issue-relay", "-o", admin / "relay", "--folder", ca, state=admin)
-    broker = Mosquitto(tmp_path / "mosquitto", Issued(ca))  # type: ignore[arg-type]
+    broker = Mosquitto(tmp_path / "mosquitto", Issued(ca))
     broker.start()
     relay_settings = {
         "BLINKD_RELAY__BROKER": "127.0.0.1",

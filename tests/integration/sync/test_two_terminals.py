@@ -9,10 +9,10 @@ import psycopg
 from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.unlocked import unlock
+from blinkd.measure.servers.mosquitto import Mosquitto
 from blinkd.sync.messages import record_of
 from blinkd.sync.records import unpack_entry
 from tests.integration.sync.site import PASSWORD, Site
-from tests.services.mosquitto import Mosquitto
 from tests.unit.store.stores import MODEL, sample, vector
 
 

@@ -284,7 +284,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS, st.integers(-1000, 4000), st.integers(0, 5000))
 def test_the_arrays_say_what_the_standings_say_one_by_one(actions: list[tuple[str, int]], since_min: int, length_min: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="blinkd-"))

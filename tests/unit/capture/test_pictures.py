@@ -222,7 +222,7 @@ def test_an_animated_gif_is_refused_and_an_animated_webp_gives_its_first_picture
     assert np.array_equal(read_picture(tmp_path / "a.webp"), numbered(7))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "BMP", "TIFF"]), where=st.floats(0, 1), junk=st.binary(min_size=1, max_size=12))
 def test_damage_anywhere_gives_a_picture_or_a_media_error(tmp_path: Path, kind: str, where: float, junk: bytes) -> None:
     buffer = io.BytesIO()

@@ -19,7 +19,7 @@ def test_an_empty_gallery_knows_nobody() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), people=st.integers(1, 40), each=st.integers(1, 12))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_search_equals_an_exhaustive_loop_and_the_runner_up_is_another_person(seed: int, people: int, each: int) -> None:
     rng = np.random.default_rng(seed)
     templates = [(f"p{number % people}", unit(rng)) for number in range(people * each)]
@@ -41,7 +41,7 @@ def test_search_equals_an_exhaustive_loop_and_the_runner_up_is_another_person(se
 
 
 @given(seed=st.integers(0, 2**32 - 1), steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=200))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_adding_and_removing_in_any_order_leaves_exactly_who_is_enrolled(seed: int, steps: list[tuple[bool, int]]) -> None:
     rng = np.random.default_rng(seed)
     gallery = Gallery(16)

@@ -15,7 +15,7 @@ slopes = st.lists(st.floats(-2, 3, width=32), min_size=CHANNELS, max_size=CHANNE
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(slope=slopes, seed=seeds)
 def test_rewritten_prelu_is_the_same_function_for_every_slope(slope: list[float], seed: int) -> None:
     model = small_network(slope, seed)
@@ -26,7 +26,7 @@ def test_rewritten_prelu_is_the_same_function_for_every_slope(slope: list[float]
     assert np.allclose(run(rewritten, tensor), expected, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(slope=slopes, seed=seeds)
 def test_turned_network_has_no_slope_above_one_and_is_the_same_function(slope: list[float], seed: int) -> None:
     model = small_network(slope, seed)
@@ -38,7 +38,7 @@ def test_turned_network_has_no_slope_above_one_and_is_the_same_function(slope: l
     assert np.allclose(run(turned, tensor), expected, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(slope=slopes, seed=seeds, steps=st.lists(st.integers(-3, 6), min_size=CHANNELS, max_size=CHANNELS))
 def test_scaling_channels_by_powers_of_two_is_the_same_function(slope: list[float], seed: int, steps: list[int]) -> None:
     model = small_network(slope, seed)

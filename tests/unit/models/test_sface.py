@@ -57,7 +57,7 @@ def run(model: ModelProto, tensor: np.ndarray) -> np.ndarray:
     return session.run(["fc1"], {"data": tensor})[0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_folded_network_is_the_same_function_also_along_the_padded_border(seed: int) -> None:
     model = published(seed)

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from blinkd.measure.servers.postgresql import PostgreSQL
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.migrate import migrate
 from blinkd.relay.postgres import PostgresConnections
 from blinkd.relay.sqlite import SqliteConnections
 from tests.services.certificates import Authority
-from tests.services.postgresql import PostgreSQL
 from tests.unit.relay.senders import ORG, checker
 
 

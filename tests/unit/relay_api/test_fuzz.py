@@ -16,7 +16,7 @@ from tests.unit.relay_api.records import batch, changes, punch, user
 PATHS = ("/api/v1/sync/users", "/api/v1/sync/attendance")
 JSON = {"Content-Type": "application/json"}
 RATES = {"token_rate": 10**9, "address_rate": 10**9, "embedding_rate": 10**9}
-ONE_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+ONE_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -166,6 +166,17 @@ def test_tokens_in_clear_over_a_network_are_refused_at_the_start(tmp_path: Path,
         check(fine)
 
 
+def test_a_certificate_that_cannot_be_used_is_said_before_anything_is_served(
+    connect: Callable[..., Client], certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    other = tmp_path / "other.key"
+    for content in (b"no key", ec.generate_private_key(ec.SECP256R1()).private_bytes(*form)):
+        other.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"other\.key cannot be used for the HTTP API's TLS.*belong together"):
+            ApiServer(connect().app, Listen(port=0, certificate=certificate[0], key=other))
+
+
 def test_an_address_that_is_taken_or_unknown_is_said_in_words(connect: Callable[..., Client]) -> None:
     app = connect().app
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="choose another"):

@@ -29,6 +29,13 @@ def test_users_are_answered_as_the_origin_does_and_come_back_as_they_were_sent(c
     assert client.get(USERS).json() == {"success": True, "users": sent, "next_cursor": None}
 
 
+def test_a_person_may_come_without_the_member_of_the_envelope_as_at_the_origin(connect: Callable[..., Client]) -> None:
+    client, sent = connect(), user(1)
+    del sent["encrypted_envelope_json"]
+    assert client.post(USERS, json=[sent]).json()["synced_ids"] == [sent["id"]]
+    assert client.get(USERS).json()["users"] == [sent | {"encrypted_envelope_json": None}]
+
+
 def test_a_batch_sent_again_changes_nothing_and_a_newer_one_replaces_by_id(connect: Callable[..., Client]) -> None:
     client, sent = connect(), [user(1), user(2)]
     first, again = client.post(USERS, json=sent), client.post(USERS, json=sent)

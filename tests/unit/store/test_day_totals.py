@@ -166,7 +166,7 @@ class History:
 @example([("punch", 0, 0, False), ("amend", 0, 660, False), ("erase", 0, 0, 0)])
 @example([("unsynced", 0, 900, True), ("clock", 4000, 0, 0), ("erase", 0, 0, 0)])
 @example([("punch", 0, 900, True), ("amend", 0, 3000, True), ("amend", 0, 4500, True), ("uphold", 0, 0, 0)])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, max_size=14))
 def test_what_is_kept_is_what_counting_says_after_any_history(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, int, int, Any]]

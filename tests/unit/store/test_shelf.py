@@ -67,7 +67,7 @@ def test_the_first_template_of_a_model_sets_its_dimension(tmp_path: Path) -> Non
 
 
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.5, 1.5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_only_unit_length_passes(tmp_path_factory: pytest.TempPathFactory, seed: int, scale: float) -> None:
     with open_store(tmp_path_factory.mktemp("shelf")) as store:
         given_one = replace(sample(seed), vectors={MODEL: np.float32(scale) * vector(seed)})
@@ -126,7 +126,7 @@ def test_a_model_is_complete_when_it_knows_every_active_person_whom_any_model_kn
 
 
 @given(known=st.dictionaries(st.integers(0, 4), st.sets(st.sampled_from(["a", "b", "c"])), max_size=5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_under_a_complete_model_nobody_with_a_template_is_lacking(
     tmp_path_factory: pytest.TempPathFactory, known: dict[int, set[str]]
 ) -> None:

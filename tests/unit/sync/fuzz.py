@@ -40,12 +40,12 @@ def _samples() -> Iterator[Any]:
     entries = (SealedEntry(3, bytes(32), bytes(64), ENVELOPE), SealedEntry(4, bytes(32), bytes(64), None, "erased"))
     changes = (
         Change("aa" * 16, "person", 0, 1, ENVELOPE, None, bytes(64)),
-        Change("aa" * 16, "person", 1, 2, None, None, bytes(64)),
+        Change("aa" * 16, "person", 1, 2, None, None, bytes(64), again=True),
         Change("epoch.00112233.door", "epoch", 0, 1, None, {"grant": {"to": ["door", 1, True, None]}}, bytes(64), bytes(64)),
     )
     yield Batch(*SENDER, BOOK, CERTIFICATE, bytes(32), entries)
     yield Changes(*SENDER, CERTIFICATE, changes)
-    yield Pull(*SENDER, 4, 500, "00ff")
+    yield Pull(*SENDER, 4, 500, "00ff", "0abc")
     yield Page(
         "00ff", 4, 9, 12, True, {digest: CERTIFICATE}, tuple(PagedChange(change, "gate", 5 + n, digest) for n, change in enumerate(changes))
     )

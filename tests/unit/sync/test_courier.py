@@ -110,7 +110,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps=STEPS, seed=st.integers(0, 2**16))
 @example(steps=["connect", "deliver", "answer", "forget", "break", "connect"], seed=1)
 def test_whatever_the_network_and_the_relay_lose_everything_arrives_in_the_end(steps: list[str], seed: int) -> None:

@@ -22,7 +22,7 @@ from tests.unit.sync.fuzz import PARSERS, SAMPLES, STRANGE, bent, damaged, json_
 
 MEMORY_FACTOR = 60  # bytes for each byte of a message: Python's smallest object is some 24 times as long as its JSON
 MEMORY_ROOM = 1 << 20
-MANY = settings(max_examples=600, deadline=None)
+MANY = settings(max_examples=600)
 
 
 def understood(parse: Callable[[bytes], Any], data: bytes) -> Any | None:

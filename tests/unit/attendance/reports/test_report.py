@@ -43,7 +43,7 @@ def total(sums: list[Totals]) -> Totals:
     return sum(sums, Totals())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows)
 def test_people_and_days_both_add_up_to_the_site(punched: list[tuple[int, int, bool]]) -> None:
     found = report(punched, FIRST, LAST)
@@ -51,7 +51,7 @@ def test_people_and_days_both_add_up_to_the_site(punched: list[tuple[int, int, b
     assert total([totals for _, totals in found.days]) == found.site
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows)
 def test_a_week_is_the_sum_of_its_days_reported_alone(punched: list[tuple[int, int, bool]]) -> None:
     week = report(punched, FIRST, LAST)
@@ -59,7 +59,7 @@ def test_a_week_is_the_sum_of_its_days_reported_alone(punched: list[tuple[int, i
     assert [totals for _, totals in week.days] == [one.site for one in alone]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows, st.sets(st.integers(1, 4), min_size=1, max_size=3))
 def test_a_group_has_the_same_sums_alone_as_among_all(punched: list[tuple[int, int, bool]], group: set[int]) -> None:
     everybody = {one.subject: one.totals for one in report(punched, FIRST, LAST).people}

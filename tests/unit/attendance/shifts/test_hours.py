@@ -230,7 +230,7 @@ def counted(
 PEOPLE = st.dictionaries(st.integers(1, 2**53 - 1), st.sampled_from(DUTIES), min_size=1, max_size=4)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     st.sampled_from(SCENES),
     PEOPLE,

@@ -5,13 +5,35 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from tests.services.certificates import Authority
-from tests.services.ports import free_ports
-from tests.services.server import Server, ServerFailed
+from blinkd.crypto.keyfile import write_whole
+from blinkd.errors import ServerFailed
+from blinkd.measure.servers.ports import free_ports
+from blinkd.measure.servers.server import Server
+from blinkd.shipped import shipped
 
-CONFIG = Path(__file__).parents[2] / "config"
+SETTINGS, RULES = "mosquitto.conf", "mosquitto.acl"  # in config/
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"  # Debian has it where only root looks
+HOSTS = ("localhost", "127.0.0.1")
+
+
+class BrokerAuthority(Protocol):
+    """Who signs the broker's certificate and those of its clients."""
+
+    @property
+    def org(self) -> str:
+        """The organisation."""
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The authority's own certificate."""
+
+    def crl(self) -> bytes:
+        """What is revoked, PEM."""
+
+    def issue_broker(self, hosts: Sequence[str]) -> tuple[bytes, bytes]:
+        """A broker's certificate and key, PEM."""
 
 
 class Mosquitto(Server):
@@ -20,26 +42,30 @@ class Mosquitto(Server):
     port: the terminals' door; relay_port: the relays'. Certificates are those of the authority given.
     """
 
-    def __init__(self, folder: Path, authority: Authority) -> None:
-        super().__init__("mosquitto", "running")
+    def __init__(self, folder: Path, authority: BrokerAuthority, niceness: int = 0) -> None:
+        """Write its files into a new folder."""
+        super().__init__("mosquitto", "running", niceness=niceness)
         self.folder, self.authority = folder, authority
         self.store, self.settings = folder / "store", folder / "mosquitto.conf"
         self.ca = folder / "ca.pem"
         self.port, self.relay_port = free_ports(2)
         self.store.mkdir(parents=True)
-        self.ca.write_bytes(authority.pem)
-        authority.broker().write(folder, "broker")
+        self.ca.write_bytes(authority.ca_pem)
+        certificate, key = authority.issue_broker(HOSTS)
+        write_whole(folder / "broker.pem", certificate)
+        write_whole(folder / "broker.key", key)
         self.write_revocations()
-        acl = (CONFIG / "mosquitto.acl").read_text(encoding="utf-8").replace("ORGANISATION", authority.organisation)
-        (folder / "blinkd.acl").write_text(acl, encoding="utf-8")
-        (folder / "blinkd.acl").chmod(0o600)  # newer versions refuse one that others may read
-        self.settings.write_text(adapted((CONFIG / "mosquitto.conf").read_text(encoding="utf-8"), self), encoding="utf-8")
+        config = shipped("config", SETTINGS)
+        # only its owner's: newer versions refuse rules that others may read
+        write_whole(folder / "blinkd.acl", (config / RULES).read_text(encoding="utf-8").replace("ORGANISATION", authority.org).encode())
+        self.settings.write_text(adapted((config / SETTINGS).read_text(encoding="utf-8"), self), encoding="utf-8")
 
     def write_revocations(self) -> None:
         """The authority's list as it is now; in force from the next start or reload on."""
         (self.folder / "crl.pem").write_bytes(self.authority.crl())
 
     def command(self) -> Sequence[str | Path]:
+        """What to run. Raises ServerFailed where it is not installed."""
         program = shutil.which("mosquitto", path=PLACES)
         if program is None:
             raise ServerFailed("mosquitto is not installed: apt-get install mosquitto")
@@ -54,7 +80,7 @@ class Mosquitto(Server):
 
 def adapted(text: str, broker: Mosquitto) -> str:
     """The shipped configuration with other paths and ports. Fails when a path is left as it was."""
-    # Mosquitto gives up being root, but the folder of a test belongs to whoever runs it; and a test wants to be told when it is up.
+    # Mosquitto gives up being root, but the folder belongs to whoever runs this; and who starts it wants to be told when it is up.
     lines = [f"user {getpass.getuser()}", "log_type information"]
     for line in text.splitlines():
         words = line.split()

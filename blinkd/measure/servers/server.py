@@ -7,25 +7,31 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from blinkd.errors import ServerFailed
+
 PATIENCE_S = 60.0
-
-
-class ServerFailed(Exception):
-    """It did not start or did not say what was waited for; the message is what it said."""
 
 
 class Server:
     """Start it as often as wanted, one process at a time. ready: words of the line by which it says that it takes connections.
 
-    user: whom it runs as, where the test itself is root; None leaves it.
+    user: whom it runs as, where whoever starts it is root; None leaves it.
     """
 
     def __init__(
-        self, name: str, ready: str, environment: Mapping[str, str] | None = None, user: str | None = None, folder: Path | None = None
+        self,
+        name: str,
+        ready: str,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+        folder: Path | None = None,
+        niceness: int = 0,
     ) -> None:
+        """name: in messages; environment: None leaves this process's own; folder: in which it works; niceness: how much others come before it."""
         self.name = name
         self.log: list[str] = []  # every line since the first start
         self._ready, self._environment, self._user, self._folder = ready, environment, user, folder
+        self._before = ["nice", "-n", str(niceness)] if niceness else []
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._said = threading.Condition()
@@ -38,10 +44,12 @@ class Server:
 
     @property
     def running(self) -> bool:
+        """Whether it is started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
+        """Of its process."""
         assert self._process is not None, f"{self.name} is not started"
         return self._process.pid
 
@@ -58,15 +66,15 @@ class Server:
         """Start it without waiting."""
         assert self._process is None, f"{self.name} is started already"
         self._begun, self._closed = len(self.log), False
-        self._process = subprocess.Popen(
-            self.command(),
+        self._process = subprocess.Popen(  # noqa: S603  what to run is written down here and beside this file
+            [*self._before, *self.command()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             cwd=self._folder,
-            env=None if self._environment is None else {**os.environ, **self._environment},
+            env=self._environment,
             user=self._user,
             group=self._user,
             extra_groups=None if self._user is None else [],
@@ -94,6 +102,7 @@ class Server:
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """It goes on."""
         os.kill(self.pid, signal.SIGCONT)
 
     def _end(self, how: signal.Signals) -> None:

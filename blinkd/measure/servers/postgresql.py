@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.ports import free_ports
-from tests.services.server import Server, ServerFailed
+from blinkd.errors import ServerFailed
+from blinkd.measure.servers.ports import free_ports
+from blinkd.measure.servers.server import Server
 
-USER = "postgres"  # Debian's; where the test is not root, its own user serves
+USER = "postgres"  # Debian's; who is not root runs it as themselves
 ROLE = "blinkd"
 
 
@@ -21,10 +22,13 @@ class PostgreSQL(Server):
     durable: wait for the disk at every commit. Off it is faster, and a kill still loses nothing: the machine's memory survives it.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, niceness: int = 0) -> None:
+        """Make its data folder. Raises ServerFailed."""
         user = USER if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="blinkd-postgresql-"))
-        super().__init__("postgresql", "ready to accept connections", {"LC_ALL": "C", "TZ": "UTC"}, user, self.folder)
+        super().__init__(
+            "postgresql", "ready to accept connections", {**os.environ, "LC_ALL": "C", "TZ": "UTC"}, user, self.folder, niceness
+        )
         (self.port,) = free_ports(1)
         self._password = secrets.token_urlsafe(12)
         self._durable = durable
@@ -47,7 +51,7 @@ class PostgreSQL(Server):
             "C",
             "--no-sync",
         ]
-        made = subprocess.run(
+        made = subprocess.run(  # noqa: S603  its own programs
             [self._programs / "initdb", "--pgdata", self.folder / "data", *options],
             user=user,
             group=user,
@@ -80,6 +84,7 @@ class PostgreSQL(Server):
         return f"postgresql://{ROLE}:{self._password}@127.0.0.1:{port}/postgres"
 
     def command(self) -> Sequence[str | Path]:
+        """What to run."""
         choices = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
