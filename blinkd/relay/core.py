@@ -13,8 +13,8 @@ from blinkd.relay.books import Books
 from blinkd.relay.connections import Connections, Cursor
 from blinkd.relay.registry import Registry
 from blinkd.relay.verification import Checker, Verification, VerifiedBatch, VerifiedChanges
-from blinkd.sync.messages import Batch, Change, Changes, Page, Pull, Receipt, Rejected, Status
-from blinkd.sync.topics import Topic
+from blinkd.sync.messages import CERTIFICATE, Batch, Change, Changes, Page, Pull, Receipt, Rejected, Status
+from blinkd.sync.topics import PULL, Topic
 
 Verified = VerifiedBatch | VerifiedChanges | Rejected
 GROUP = "group"  # secret: the relays' name at the broker
@@ -123,8 +123,17 @@ class Core:
         with self._connections.transaction(reading=True) as cursor:
             return self._registry.page(cursor, org, since, limit, request, mark)
 
-    def answer(self, pull: Pull) -> Page:
-        """The page that a terminal asks for. Raises StoreError."""
+    def answer(self, pull: Pull) -> Page | Rejected:
+        """The page that a terminal asks for; or that the certificate by which it sends was revoked: a pull carries none. Raises StoreError."""
+        self._heed_revocations({pull.org})
+        with self._connections.transaction(reading=True) as cursor:
+            cursor.execute(self._sql("SELECT certificate FROM terminals WHERE org = ? AND terminal = ?"), (pull.org, pull.terminal))
+            row = cursor.fetchone()
+        if row is not None and row[0]:  # who never sent anything has nothing to be revoked by here; the broker knows its certificate
+            try:
+                self._checker.check(bytes(row[0]), pull.org, pull.terminal)
+            except CertificateRefused as error:
+                return Rejected(PULL, None, CERTIFICATE, str(error)[:500])
         page = self.page(pull.org, pull.since, pull.limit, pull.request, pull.mark)
         if page.lost:
             with self._connections.transaction() as cursor:

@@ -96,7 +96,7 @@ class Registry:
         org = verified.org
         began, admin = self._locked(cursor, org)
         version, begun = began, False
-        answers = [Settled(change.id, change.edit, "rejected", 0, "signature") for change in verified.refused]
+        answers = [Settled(change.id, change.edit, "rejected", 0, reason) for change, reason in verified.refused]
         standings, before = self._standings(cursor, org, verified.changes), self._answers(cursor, org, verified.changes)
         history: list[tuple[object, ...]] = []
         records: dict[str, tuple[object, ...]] = {}

@@ -26,6 +26,7 @@ WORD_BYTES = 4
 HEADS_S = 10.0  # between two looks whether a registry has a version that was not announced
 
 T = TypeVar("T")
+M = TypeVar("M", Pull, Status)
 log = logging.getLogger(__name__)
 
 
@@ -136,11 +137,9 @@ class Service:
             elif topic.suffix == PEOPLE:
                 gathered.stored.append((Changes.parse(arrived.payload), topic))
             elif topic.suffix == PULL:
-                gathered.pulls.append((Pull.parse(arrived.payload), topic))
+                gathered.pulls.append((_own(Pull.parse(arrived.payload), topic), topic))
             else:
-                status = Status.parse(arrived.payload)
-                if (status.org, status.terminal) == (topic.org, topic.terminal):
-                    gathered.states.append(status)
+                gathered.states.append(_own(Status.parse(arrived.payload), topic))
         except MessageRejected as error:
             log.warning(
                 "%s/%s: a message on %s is refused: %s (%d bytes)", topic.org, topic.terminal, topic.suffix, error, len(arrived.payload)
@@ -160,10 +159,11 @@ class Service:
         for topic, rejected in gathered.bad:
             self._answer(link, topic.org, topic.terminal, Receipt(rejected=(rejected,)))
         for pull, topic in gathered.pulls:
-            if (pull.org, pull.terminal) == (topic.org, topic.terminal):
-                page = self._patiently(lambda pull=pull: self._core.answer(pull))  # type: ignore[misc]
-                if page is not None:
-                    link.publish(str(Topic(topic.org, topic.terminal, PAGE)), page.to_bytes())
+            page = self._patiently(lambda pull=pull: self._core.answer(pull))  # type: ignore[misc]
+            if isinstance(page, Rejected):
+                self._answer(link, topic.org, topic.terminal, Receipt(rejected=(page,)))
+            elif page is not None:
+                link.publish(str(Topic(topic.org, topic.terminal, PAGE)), page.to_bytes())
         for status in gathered.states:
             self._patiently(lambda status=status: self._core.status(status))  # type: ignore[misc]
         for arrived in gathered.arrived:
@@ -193,6 +193,13 @@ class Service:
                     if self._stopped():
                         return None
                     time.sleep(min(0.1, max(0.0, until - time.monotonic())))
+
+
+def _own(message: M, topic: Topic) -> M:
+    """The message, whose sender is the one that the broker's rules tie to the topic. Raises MessageRejected for another's name in it."""
+    if (message.org, message.terminal) != (topic.org, topic.terminal):
+        raise MessageRejected("topic", "the message names another terminal than its topic")
+    return message
 
 
 def subscriptions(group: str | None) -> list[str]:

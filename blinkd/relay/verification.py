@@ -4,18 +4,20 @@ Nothing here touches the database.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from blinkd.crypto.certificates import TerminalCertificate
+from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.signing import Verifier
 from blinkd.errors import CertificateRefused
 from blinkd.sync.messages import CERTIFICATE as BY_CERTIFICATE
 from blinkd.sync.messages import Batch, Change, Changes, Rejected, change_signed, entry_signed
 from blinkd.sync.topics import ATTENDANCE, PEOPLE, Topic
 
+SIGNATURE, FOREIGN = "signature", "foreign"  # reasons: it does not hold; the envelope is one that another terminal sealed
 MOST_KEYS = 1024  # signing keys that are kept ready
 
 
@@ -42,7 +44,7 @@ class NoAuthority:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBatch:
-    """hashes: of each entry, 32 bytes; good: those whose signature holds; rejected: the others."""
+    """hashes: of each entry, 32 bytes; good: those whose signature holds, over an envelope of the sender's own; rejected: the others."""
 
     batch: Batch
     sender: TerminalCertificate
@@ -53,14 +55,16 @@ class VerifiedBatch:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedChanges:
-    """changes: those whose signature holds, in their order; refused: the others. digest: SHA-256 of the sender's certificate, hexadecimal."""
+    """changes: those whose signature holds, over an envelope of the sender's own, in their order; refused: the others, each with the reason.
+    digest: SHA-256 of the sender's certificate, hexadecimal.
+    """  # fmt: skip
 
     org: str
     terminal: str
     sender: TerminalCertificate
     digest: str
     changes: tuple[Change, ...]
-    refused: tuple[Change, ...]
+    refused: tuple[tuple[Change, str], ...]
 
 
 class Verification:
@@ -80,10 +84,14 @@ class Verification:
         key, hashes = self._key(sender.signing), batch.hashes()
         good, rejected = [], []
         for entry, entry_hash in zip(batch.entries, hashes, strict=True):
-            holds = key.holds(entry_signed(batch.org, batch.terminal, entry_hash, entry.digest()), entry.signature)
-            good.append(holds)
-            if not holds:
-                rejected.append(Rejected(ATTENDANCE, entry.seq, "signature", "the terminal's signature does not hold"))
+            reason = None
+            if not key.holds(entry_signed(batch.org, batch.terminal, entry_hash, entry.digest()), entry.signature):
+                reason = SIGNATURE, "the terminal's signature does not hold"
+            elif not _own(entry.envelope, batch.terminal):
+                reason = FOREIGN, "the envelope was sealed by another terminal"
+            good.append(reason is None)
+            if reason is not None:
+                rejected.append(Rejected(ATTENDANCE, entry.seq, *reason))
         return VerifiedBatch(batch, sender, tuple(hashes), tuple(good), tuple(rejected))
 
     def changes(self, changes: Changes, topic: Topic | None = None) -> VerifiedChanges | Rejected:
@@ -92,14 +100,21 @@ class Verification:
         if isinstance(sender, Rejected):
             return sender
         key = self._key(sender.signing)
-        holds = [key.holds(change_signed(changes.org, changes.terminal, change), change.signature) for change in changes.changes]
+        good, refused = list[Change](), list[tuple[Change, str]]()
+        for change in changes.changes:
+            if not key.holds(change_signed(changes.org, changes.terminal, change), change.signature):
+                refused.append((change, SIGNATURE))
+            elif not _own(change.envelope, changes.terminal):
+                refused.append((change, FOREIGN))
+            else:
+                good.append(change)
         return VerifiedChanges(
             changes.org,
             changes.terminal,
             sender,
             hashlib.sha256(changes.certificate).hexdigest(),
-            _chosen(changes.changes, holds),
-            _chosen(changes.changes, [not one for one in holds]),
+            tuple(good),
+            tuple(refused),
         )
 
     def _sender(self, org: str, terminal: str, der: bytes, topic: Topic | None, suffix: str) -> TerminalCertificate | Rejected:
@@ -118,5 +133,6 @@ class Verification:
         return key
 
 
-def _chosen(changes: Sequence[Change], wanted: Sequence[bool]) -> tuple[Change, ...]:
-    return tuple(change for change, yes in zip(changes, wanted, strict=True) if yes)
+def _own(envelope: Envelope | None, terminal: str) -> bool:
+    """Whether a terminal's envelope is sealed by its own keys, as far as the name of the key tells: nobody signs for what another has sealed."""
+    return envelope is None or envelope.kid.partition(".")[2] == terminal

@@ -15,11 +15,13 @@ from blinkd.errors import EnrolmentRefused
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
-from blinkd.store.registry import CONFLICT, ENROLMENT, WAITING, Registry, Waiting
+from blinkd.store.registry import CONFLICT, ENROLMENT, FORGED, WAITING, Registry, Waiting
 from blinkd.store.replica import PersonReplica, TemplateReplica
 from blinkd.store.timeline import Incoming, Timeline
 from blinkd.store.vouching import Vouching
 
+OLD = "old"  # reason of the quarantine
+MOST_FORGED = 1000  # that are kept in quarantine: whoever can forge pages must not be able to fill the card
 UNUSABLE = (IntegrityError, InterfaceError, ProgrammingError, DataError, OverflowError)  # what a value can do that no terminal writes
 LONGEST_WORDS = 500
 ELSEWHERE = "deleted at another terminal"
@@ -70,17 +72,18 @@ class Intake:
         *,
         mark: str | None = None,
         last: bool = False,
+        claimed: int = 0,
     ) -> Taken:
         """Take in records in the order of their versions; what cannot be used is set aside with its reason and never holds up the rest.
 
         here: this terminal; upto: the version that everything is here after this, None for a second try; hours: what becomes of the punches
         of people who were deleted elsewhere; seal: the envelope of a change of this terminal's that loses, as JSON; mark: the relay's, of
-        `upto`; last: the registry ends there.
+        `upto`; last: the registry ends there; claimed: see `Timeline.doubt`.
         """  # fmt: skip
         taken = Taken()
         with self._guard():
             dimensions, rewound = self._dimensions(), self._timeline.rewound()
-            doubtful = set[str]() if upto is None else self._timeline.doubt(here, page, upto, last=last)
+            doubtful = set[str]() if upto is None else self._timeline.doubt(here, page, upto, claimed, last=last)
             for one in page:
                 before = taken.quarantined
                 self._one(here, one, hours, now, seal, taken, dimensions, rewound or one.record in doubtful)
@@ -89,6 +92,8 @@ class Intake:
                         "DELETE FROM registry_quarantine WHERE record = ? AND version <= ?", (one.record, one.version)
                     )
             self._vouching.changed(*taken.people, former=taken.former)
+            if taken.quarantined:
+                self._forget_forged()
             if upto is not None:
                 self._timeline.advance(upto, mark, last=last)
         return taken
@@ -135,9 +140,15 @@ class Intake:
             return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
+            self._by(one)
             return
         if pending is not None and self._stands(one, pending, lost):
             self._registry.keep(one.record, one.version)
+            self._by(one)
+            return
+        if own is not None and self._is_old(here, one, own):
+            self._quarantine(one, (OLD, f"terminal {one.author} made it before what stands here; somebody has put it back"))
+            taken.quarantined += 1
             return
         refused = one.refused or self._unusable(one, dimensions)
         if refused is not None:
@@ -179,10 +190,12 @@ class Intake:
             local_id = None
         said = None if one.said is None else canonical(one.said).decode()
         self._database.execute_sql(
-            "INSERT INTO registry (record, type, local_id, version, sync, deleted, epoch, open, admin) VALUES (?, ?, ?, ?, 'SYNCED', ?, ?, ?, ?) "
+            "INSERT INTO registry (record, type, local_id, version, sync, deleted, epoch, open, admin, author, author_edit) "
+            "VALUES (?, ?, ?, ?, 'SYNCED', ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (record) DO UPDATE SET local_id = excluded.local_id, version = excluded.version, sync = 'SYNCED', "
-            "deleted = excluded.deleted, reason = NULL, epoch = excluded.epoch, open = excluded.open, admin = excluded.admin",
-            (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin),
+            "deleted = excluded.deleted, reason = NULL, epoch = excluded.epoch, open = excluded.open, admin = excluded.admin, "
+            "author = excluded.author, author_edit = excluded.author_edit",
+            (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin, one.author, one.edit),
         )
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._noted(one.type, local_id)
@@ -209,6 +222,24 @@ class Intake:
     def _waits(self, own: Waiting) -> bool:
         sql = f"SELECT 1 FROM registry WHERE record = ? AND (sync = 'PENDING' OR reason = '{CONFLICT}') UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
         return self._database.execute_sql(sql, (own.record, own.type, own.local_id)).fetchone() is not None
+
+    def _is_old(self, here: str, one: Incoming, own: Waiting) -> bool:
+        """Whether what a page shows as new was made before what stands here: nobody signs for a page, so whoever stands between the relay and
+        this terminal, or is the relay, can show old changes again.
+
+        New is what its author made knowing what stands here, or after it, being its author too; and every deletion, as the relay has it.
+        """  # fmt: skip
+        if own.version == 0 or one.deleted or one.refused is not None or one.base >= own.version:
+            return False
+        author, edit = self._database.execute_sql("SELECT author, author_edit FROM registry WHERE record = ?", (one.record,)).fetchone()
+        author, edit = (here, own.edit) if author is None else (str(author), int(edit))
+        if one.author == author and one.edit > edit:
+            return False
+        return not self._says_the_same(one, own)  # after a relay was put back, another terminal may send what stands here
+
+    def _by(self, one: Incoming) -> None:
+        """Note whose change the relay's version of a record is."""
+        self._database.execute_sql("UPDATE registry SET author = ?, author_edit = ? WHERE record = ?", (one.author, one.edit, one.record))
 
     def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
         """Whether what waits here stands against what the relay has."""
@@ -269,6 +300,14 @@ class Intake:
         self._database.execute_sql(
             "INSERT OR REPLACE INTO registry_quarantine VALUES (?, ?, ?, ?, ?, ?)",
             (one.record, one.version, *refused, json.dumps(one.change), one.certificate),
+        )
+
+    def _forget_forged(self) -> None:
+        marks = ", ".join("?" * len(FORGED))
+        self._database.execute_sql(
+            f"DELETE FROM registry_quarantine WHERE reason IN ({marks}) AND record NOT IN "
+            f"(SELECT record FROM registry_quarantine WHERE reason IN ({marks}) ORDER BY version DESC LIMIT ?)",
+            (*sorted(FORGED), *sorted(FORGED), MOST_FORGED),
         )
 
     def _put_person(self, person: PersonReplica) -> list[str]:

@@ -17,6 +17,7 @@ from blinkd.crypto.encoding import unb64
 from blinkd.store.book import Guard
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
+FORGED = frozenset({"signature", "certificate"})  # reasons of the quarantine: nobody of the organisation has said it
 CONFLICT = "conflict"  # reason of a change that lost, until the page comes with what stands
 WAITING = "record, type, local_id, version, edit, open, admin, again IS edit"
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
@@ -130,9 +131,21 @@ class Registry:
 
     def sealed_in(self, epoch: str) -> bool:
         """Whether the relay has anything that only an epoch's keys open, or may have: what waits in quarantine counts too."""
-        sql = "SELECT 1 FROM registry WHERE epoch = ? AND NOT deleted UNION ALL SELECT 1 FROM registry_quarantine LIMIT 1"
+        # what nobody of the organisation has signed is in no epoch: else whoever can forge a page could keep old keys alive for ever
+        marks = ", ".join("?" * len(FORGED))
+        sql = (
+            "SELECT 1 FROM registry WHERE epoch = ? AND NOT deleted "
+            f"UNION ALL SELECT 1 FROM registry_quarantine WHERE reason NOT IN ({marks}) LIMIT 1"
+        )
         with self._reading():
-            return self._database.execute_sql(sql, (epoch,)).fetchone() is not None
+            return self._database.execute_sql(sql, (epoch, *sorted(FORGED))).fetchone() is not None
+
+    def try_again(self) -> None:
+        """What the relay did not take waits once more: it may have been somebody else who said so."""
+        with self._guard():
+            self._database.execute_sql(
+                "UPDATE registry SET sync = 'PENDING', reason = NULL WHERE sync = 'FAILED' AND reason IS NOT ?", (CONFLICT,)
+            )
 
     def counts(self) -> dict[str, int]:
         """How many records are PENDING, SYNCED and FAILED; what has changed and has no place yet is PENDING too; and how many are in quarantine."""
@@ -156,9 +169,9 @@ class Registry:
         """  # fmt: skip
         with self._guard():
             self._database.execute_sql(
-                "UPDATE registry SET version = max(version, ?), sync = CASE WHEN edit > ? THEN sync WHEN ? IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
+                "UPDATE registry SET version = max(version, ?), author = iif(version < ?, NULL, author), sync = CASE WHEN edit > ? THEN sync WHEN ? IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
                 "reason = CASE WHEN edit > ? THEN reason ELSE ? END, epoch = coalesce(?, epoch) WHERE record = ?",
-                (version, edit, failed, edit, failed, epoch, record),
+                (version, version, edit, failed, edit, failed, epoch, record),
             )
 
     def waits(self, waiting: Waiting) -> bool:

@@ -118,10 +118,21 @@ class Timeline:
             self._resend("version > ?", version)
             self._database.execute_sql("DELETE FROM registry_quarantine WHERE version > ?", (version,))
 
-    def doubt(self, here: str, page: Sequence[Incoming], upto: int, *, last: bool) -> set[str]:
+    def claimed(self) -> int:
+        """The latest version of which this terminal was told, by a page or by a receipt."""
+        return int(self._database.execute_sql("SELECT coalesce(max(version), 0) FROM registry").fetchone()[0])
+
+    def doubt(self, here: str, page: Sequence[Incoming], upto: int, claimed: int, *, last: bool) -> set[str]:
         """Records of which a receipt said that this terminal's change is stored, but which the relay has otherwise: it is an older copy, or
-        the receipt was false. They wait again; returns which of them the page holds. last: the page holds all that is not in an earlier one.
+        the receipt was false. They wait again; returns which of them the page holds. claimed: what `claimed` was when the page was asked for;
+        last: the page holds all that is not in an earlier one.
         """  # fmt: skip
+        if last:
+            # what was told before the page was asked for, and lies beyond the registry's end, nobody has stored
+            self._database.execute_sql(
+                "UPDATE registry SET version = ?, edit = edit + 1, sync = 'PENDING', reason = NULL, again = NULL WHERE version > ? AND version <= ?",
+                (upto, upto, claimed),
+            )
         told = {one.record: one for one in page}
         rows = self._database.execute_sql(
             "SELECT record, version, again IS edit FROM registry WHERE sync = 'SYNCED' AND version > ? AND version <= ?",

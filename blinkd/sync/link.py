@@ -21,6 +21,7 @@ from blinkd.sync.backoff import Backoff
 
 QOS = 1  # at least once; that nothing counts twice is the protocol's own doing
 CONNECT_S = 15.0  # for TCP, TLS and the broker's greeting
+CERTIFICATE_FAULTS = "client's certificate (expired, not valid yet, revoked, or another authority's)"
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python does not name
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class MqttLink:
         self._wake = threading.Event()
         self._gone = threading.Event()
         self._reason = ""
+        self._greeted = False  # by the broker, on this connection
         self._thread = threading.Thread(target=self._keep, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -151,7 +153,7 @@ class MqttLink:
         while not self._stop.is_set():
             self._gone.clear()
             self._wake.clear()
-            self._reason = ""
+            self._reason, self._greeted = "", False
             client = self._new_client()
             try:
                 client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s, **self._clean())
@@ -203,6 +205,7 @@ class MqttLink:
             self._reason = f"the broker refuses: {code}"
             self._gone.set()
             return
+        self._greeted = True
         self._backoff.reset()
         # each time: a broker that has lost its store says that the session is there, and has forgotten what it was subscribed to
         if self._broker.version == 5:
@@ -213,7 +216,9 @@ class MqttLink:
 
     def _on_disconnect(self, client: Client, _: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         if client is self._client or self._client is None:
-            self._reason = self._reason or f"the connection ended: {code}"
+            # in TLS 1.3 a certificate is refused after the client thinks that it is connected
+            refused = f"{self._broker.host}:{self._broker.port}: ended before the broker's greeting; it may have refused this {CERTIFICATE_FAULTS}"
+            self._reason = self._reason or (f"the connection ended: {code}" if self._greeted else refused)
             self._gone.set()
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
@@ -252,5 +257,5 @@ def explain(error: OSError, broker: Broker) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{where}: the broker's certificate is refused: {error.verify_message}; check {broker.ca}, the broker's name and this clock"
     if isinstance(error, ssl.SSLError):
-        return f"{where}: TLS: {error.reason or error}; the broker may have refused this terminal's certificate (expired, revoked)"
+        return f"{where}: TLS: {error.reason or error}; the broker may have refused this {CERTIFICATE_FAULTS}"
     return f"{where}: {error.strerror or error}"

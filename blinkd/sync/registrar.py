@@ -89,6 +89,9 @@ class Registrar:
         self._request: str | None = None
         self._page_by: float | None = None
         self._head = 0
+        self._hoped = 0  # the head that was spoken of when the page that is awaited was asked for
+        self._since = 0  # what that page begins after
+        self._claimed = 0  # the latest version that this terminal had been told of then
         self._back = 0  # times that the relay did not know a version, until one is found that it knows
         self._common: tuple[int, str | None] = (0, None)  # the one that is asked about
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
@@ -168,7 +171,7 @@ class Registrar:
 
     def settled(self, answers: tuple[Settled, ...], now: float) -> None:
         """Heed what the relay says of changes."""
-        at = self._clock.now()
+        at, registry = self._clock.now(), self._store.registry
         for answer in answers:
             waiting, lost = self._sent.get(answer.id, (None, None))
             if waiting is None or max(waiting.edit, 1) != answer.edit:
@@ -177,13 +180,21 @@ class Registrar:
             if answer.state == "conflict":
                 self._lost(answer, waiting, lost, at)
                 continue
+            if (
+                answer.state != "rejected"
+                and answer.version <= self._store.timeline.version()
+                and not waiting.again
+                and registry.waits(waiting)
+            ):
+                log.error("record %s: a receipt for version %d, which was another's; it is sent again", answer.id, answer.version)
+                continue  # the page with that version would have settled it
             failed = f"{answer.reason or 'rejected'}" if answer.state == "rejected" else None
             epoch = None if lost is None or answer.state != "stored" else json.loads(lost)["kid"].partition(".")[0]
-            self._store.registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
+            registry.settle(answer.id, answer.edit, answer.version, failed, epoch)
         if not self._sent:
             self._answer_by = None
             self._patience.reset()
-            self._alone = self._alone and self._store.registry.counts()["PENDING"] > 0
+            self._alone = self._alone and registry.counts()["PENDING"] > 0
             if any(answer.state == "conflict" for answer in answers) and self._request is None:
                 self._pull(now)
             self.work(now)
@@ -208,6 +219,11 @@ class Registrar:
         """Take a page in, and ask for the next where there is one."""
         if page.request != self._request:
             return  # an answer to a question that was asked again
+        if page.since != self._since:
+            log.error(
+                "registry: a page after version %d, where the one after %d was asked for; it is asked for again", page.since, self._since
+            )
+            return
         self._request = self._page_by = None
         self._patience.reset()
         if page.lost:
@@ -225,12 +241,14 @@ class Registrar:
             *(self._terminal, incoming, page.upto, self._hours, self._clock.now(), self._seal_lost),
             mark=page.mark,
             last=last,
+            claimed=self._claimed,
         )
         if taken.applied or taken.quarantined:
             log.info(
                 "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
             )
-        self._head = max(self._head, page.head)
+        # what was announced before the page was asked for, and does not follow, is not asked after for ever
+        self._head = page.upto if last and self._head <= self._hoped else max(self._head, page.head)
         if not last or page.upto < self._head:
             self._pull(now)
         else:
@@ -249,8 +267,9 @@ class Registrar:
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)
         self._page_by = now + self._patience.next_s()
-        since, mark = self._common if self._back else self._store.timeline.known()
-        self._send_pull(Pull(self._org, self._terminal, since, MOST, self._request, mark).to_bytes())
+        self._since, mark = self._common if self._back else self._store.timeline.known()
+        self._hoped, self._claimed = self._head, self._store.timeline.claimed()
+        self._send_pull(Pull(self._org, self._terminal, self._since, MOST, self._request, mark).to_bytes())
 
     def _record_of(self, kind: str, local_id: str, person_id: str) -> str:
         return self._names.person_record(local_id) if kind == PERSON else self._names.template_record(person_id, local_id)

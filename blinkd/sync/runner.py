@@ -38,6 +38,7 @@ from blinkd.sync.topics import ATTENDANCE, PAGE, PEOPLE, PULL, RECEIPT, STATUS, 
 STATE_FILE = "sync.json"  # in the state folder; replaced whole
 LOCK_FILE = "sync.lock"
 POLL_S = 1.0  # between looks whether something new waits: what a punch waits at most before it is sent
+MOST_WAITING = 64  # messages that have come and are not read yet, of 1 MiB at most
 STATE_S = 2.0  # between two writes of the file
 CA_FILE, CERTIFICATE_FILE, KEY_FILE = "ca.pem", "terminal.pem", "tls.key"
 
@@ -143,11 +144,16 @@ class Runner:
 
     def happened(self, happening: Happening) -> None:
         """For the link: something has happened. May be called from any thread."""
+        if isinstance(happening, Arrived) and self._happenings.qsize() >= MOST_WAITING:
+            return  # as if it had been lost on the way, which the protocol mends: a broker can send faster than this terminal can read
         self._happenings.put(happening)
 
     def run(self, link: Link, stopped: Callable[[], bool]) -> None:
         """Work until told to stop."""
         self._link = link
+        # a rejection is signed by nobody: what was refused is offered once more in each life of the process
+        self._store.outbox.try_again()
+        self._store.registry.try_again()
         self._store.changed_elsewhere()
         link.start()
         while not stopped():

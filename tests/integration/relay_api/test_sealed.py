@@ -23,7 +23,9 @@ def _random_envelopes(monkeypatch: pytest.MonkeyPatch) -> None:
     from blinkd.crypto.envelope import Envelope
     from tests.unit.relay import senders
 
-    monkeypatch.setattr(senders, "envelope", lambda _mark: Envelope(os.urandom(1024), os.urandom(12), os.urandom(16), 2, "e1.door-1"))
+    monkeypatch.setattr(
+        senders, "envelope", lambda _mark, name: Envelope(os.urandom(1024), os.urandom(12), os.urandom(16), 2, f"e1.{name}")
+    )
 
 
 def test_a_batch_is_verified_stored_and_confirmed(

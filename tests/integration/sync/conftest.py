@@ -5,7 +5,10 @@ import pytest
 
 from blinkd.measure.servers.mosquitto import Mosquitto
 from blinkd.measure.servers.postgresql import PostgreSQL
+from tests.integration.sync.hostile import settled
 from tests.integration.sync.site import Site
+from tests.unit.store.stores import sample
+from tests.unit.sync.doors import Door, Organisation
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,33 @@ def site(tmp_path: Path, database: str) -> Iterator[tuple[Site, Mosquitto]]:
     yield site, broker
     site.close()
     broker.kill()
+
+
+@pytest.fixture
+def organisation(tmp_path: Path) -> Iterator[Organisation]:
+    organisation = Organisation(tmp_path)
+    yield organisation
+    organisation.connections.close()
+
+
+@pytest.fixture
+def doors(organisation: Organisation) -> Iterator[tuple[Door, Door]]:
+    a, b = organisation.door("a"), organisation.door("b")
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(a, b)
+    yield a, b
+    a.store.close()
+    b.store.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Organisation, Door, Door]]:
+    """The same for tests that leave it in order: making keys from a password takes its time."""
+    organisation = Organisation(tmp_path_factory.mktemp("lasting"))
+    a, b = organisation.door("a"), organisation.door("b")
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(a, b)
+    yield organisation, a, b
+    a.store.close()
+    b.store.close()
+    organisation.connections.close()

@@ -15,9 +15,9 @@ from tests.services.certificates import Authority
 ORG = "acme"
 
 
-def envelope(mark: int) -> Envelope:
-    """Bytes that nobody can open."""
-    return Envelope(mark.to_bytes(4, "big") * 256, bytes(12), bytes(16), 2, "e1.door-1")
+def envelope(mark: int, name: str = "door-1") -> Envelope:
+    """Bytes that nobody can open, as if a terminal had sealed them."""
+    return Envelope(mark.to_bytes(4, "big") * 256, bytes(12), bytes(16), 2, f"e1.{name}")
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Sender:
             seq, before = len(self.entries), self.hashes[-1] if self.hashes else NO_HASH
             commitment = (seq * 1000 + mark).to_bytes(32, "big")
             value = hash_of(self.book, seq, before, commitment)
-            sealed = envelope(seq * 1000 + mark)
+            sealed = envelope(seq * 1000 + mark, self.name)
             signature = self.signer.sign(entry_signed(ORG, self.name, value, sealed.digest()))
             self.hashes.append(value)
             self.entries.append(SealedEntry(seq, commitment, signature, sealed))
@@ -71,7 +71,7 @@ class Sender:
         mark: int = 0,
     ) -> Change:
         """A signed change."""
-        sealed = None if deleted or opened is not None else envelope(edit * 100 + mark)
+        sealed = None if deleted or opened is not None else envelope(edit * 100 + mark, self.name)
         change = Change(record, kind, base, edit, sealed, opened, b"")
         change = replace(change, signature=self.signer.sign(change_signed(ORG, self.name, change)))
         return change if admin is None else replace(change, admin=admin.sign(admin_signed(ORG, change)))

@@ -17,7 +17,7 @@ from blinkd.errors import MessageRejected
 from blinkd.relay.connections import Connections, Cursor, OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.registry import GREATEST_JUMP, MOST_LOST, Standing, judge
-from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Pull, Settled, change_signed
+from blinkd.sync.messages import CERTIFICATE, MOST, Change, Changes, Page, Pull, Rejected, Settled, change_signed, entry_signed
 from blinkd.sync.wire import LONGEST_MESSAGE, LONGEST_OPEN
 from tests.services.certificates import Authority
 from tests.unit.relay.senders import ORG, Sender, checker, keyring
@@ -169,6 +169,31 @@ def test_an_older_copy_says_so_to_whoever_knows_more_and_gives_no_version_out_tw
     assert two[1] == one[1] + 1
     assert settled(core, a, a.change("d" * 32, two[1] + 7, 1)) == [("stored", two[1] + 8)]  # its author knew a version that is not here
     assert settled(core, a, a.change("c" * 32, GREATEST_JUMP + 1, 1)) == [("stored", two[1] + 9)]  # nobody uses the versions up
+
+
+def test_envelopes_that_another_terminal_has_sealed_are_refused_whoever_signs(core: Core, authority: Authority) -> None:
+    a, b = Sender(authority, "a").write(1), Sender(authority, "b")
+    theirs = a.change("r", 0, 1)
+    moved = replace(theirs, signature=b.signer.sign(change_signed(ORG, "b", theirs)))
+    receipt = core.people(b.changes(moved, b.change("s", 0, 1)))
+    assert {(one.id, one.state, one.reason) for one in receipt.people} == {("r", "rejected", "foreign"), ("s", "stored", None)}
+    entry = a.entries[0]
+    signature = b.signer.sign(entry_signed(ORG, "b", replace(a.batch(0, 0), terminal="b").hashes()[0], entry.digest()))
+    batch = replace(a.batch(0, 0), terminal="b", certificate=b.credentials.der, entries=(replace(entry, signature=signature),))
+    assert [(one.seq, one.reason) for one in core.attendance(batch).rejected] == [(0, "foreign")]
+
+
+def test_pages_are_for_terminals_that_are_not_revoked(core: Core, authority: Authority) -> None:
+    a, admin = Sender(authority, "a"), Signer(os.urandom(32))
+    early = core.answer(Pull(ORG, "never-seen", 0, 10, "ab"))
+    assert isinstance(early, Page)
+    settled(core, a, a.change("keyring", 0, 1, kind="keyring", opened=keyring(admin), admin=admin))
+    assert isinstance(core.answer(Pull(ORG, "a", 0, 10, "ab")), Page)
+    serial = {"serial": f"{a.credentials.certificate.serial_number:x}", "terminal": "a"}
+    settled(core, a, a.change("revocation.1", 0, 1, kind="revocation", opened=serial, admin=admin))
+    refused = core.answer(Pull(ORG, "a", 0, 10, "ab"))
+    assert isinstance(refused, Rejected)
+    assert (refused.topic, refused.reason) == ("pull", CERTIFICATE)
 
 
 def test_the_same_message_again_gets_the_same_answer_and_changes_nothing(

@@ -139,7 +139,9 @@ class Door:
             self.registrar.settled(receipt.people, self.now)
         else:
             pull = Pull.parse(payload)
-            self.registrar.page(Page.parse(core.answer(pull).to_bytes()), self.now)
+            answer = core.answer(pull)
+            if isinstance(answer, Page):
+                self.registrar.page(Page.parse(answer.to_bytes()), self.now)
 
     def people(self) -> dict[str, str]:
         return {person.id: person.name for person in self.store.people.all()}

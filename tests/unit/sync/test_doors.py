@@ -308,14 +308,17 @@ def test_what_the_relay_does_not_take_whole_is_found_and_the_rest_goes_on(organi
     assert a.store.registry.counts()["FAILED"] == 1
 
 
-def test_an_envelope_sealed_in_another_terminals_name_is_set_aside(organisation: Organisation, doors: tuple[Door, Door]) -> None:
+def test_an_envelope_sealed_in_another_terminals_name_is_not_taken_by_the_relay(
+    organisation: Organisation, doors: tuple[Door, Door]
+) -> None:
     a, b = doors
     a.store.people.enrol("E-1", "Ann", [])
     a.sealer._terminal = "b"
     settled(a, b)
     assert b.people() == {}
-    assert [(reason, "another terminal's name" in words) for _, _, reason, words in b.store.intake.quarantined()] == [("bad_content", True)]
-    assert organisation.rows("SELECT count(*) FROM registry WHERE type = 'person'") == [(1,)]
+    assert organisation.rows("SELECT count(*) FROM registry WHERE type = 'person'") == [(0,)]
+    assert a.store.registry.counts()["FAILED"] == 1
+    assert {one.reason for one in a.store.outbox.aside()} == {"foreign"}
 
 
 def test_a_record_that_the_database_does_not_take_is_set_aside_and_holds_up_nobody(
