@@ -17,7 +17,7 @@ from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
 from blinkd.store.registry import CONFLICT, ENROLMENT, FORGED, WAITING, Registry, Waiting
 from blinkd.store.replica import PersonReplica, TemplateReplica
-from blinkd.store.timeline import Incoming, Timeline
+from blinkd.store.timeline import NOBODY, Incoming, Timeline
 from blinkd.store.vouching import Vouching
 
 OLD = "old"  # reason of the quarantine
@@ -190,13 +190,12 @@ class Intake:
             local_id = None
         said = None if one.said is None else canonical(one.said).decode()
         self._database.execute_sql(
-            "INSERT INTO registry (record, type, local_id, version, sync, deleted, epoch, open, admin, author, author_edit) "
-            "VALUES (?, ?, ?, ?, 'SYNCED', ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO registry (record, type, local_id, version, sync, deleted, epoch, open, admin) VALUES (?, ?, ?, ?, 'SYNCED', ?, ?, ?, ?) "
             "ON CONFLICT (record) DO UPDATE SET local_id = excluded.local_id, version = excluded.version, sync = 'SYNCED', "
-            "deleted = excluded.deleted, reason = NULL, epoch = excluded.epoch, open = excluded.open, admin = excluded.admin, "
-            "author = excluded.author, author_edit = excluded.author_edit",
-            (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin, one.author, one.edit),
+            "deleted = excluded.deleted, reason = NULL, epoch = excluded.epoch, open = excluded.open, admin = excluded.admin",
+            (one.record, one.type, local_id, one.version, int(one.deleted), one.epoch, said, one.admin),
         )
+        self._by(one)
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._noted(one.type, local_id)
 
@@ -227,19 +226,31 @@ class Intake:
         """Whether what a page shows as new was made before what stands here: nobody signs for a page, so whoever stands between the relay and
         this terminal, or is the relay, can show old changes again.
 
-        New is what its author made knowing what stands here, or after it, being its author too; and every deletion, as the relay has it.
+        The relay's own rules tell: new is what its author made knowing what stands here, or after it, being its author too; every deletion; what
+        was changed where somebody had only brought the same version again; and what was brought again of a later version than was known here.
         """  # fmt: skip
         if own.version == 0 or one.deleted or one.refused is not None or one.base >= own.version:
             return False
-        author, edit = self._database.execute_sql("SELECT author, author_edit FROM registry WHERE record = ?", (one.record,)).fetchone()
-        author, edit = (here, own.edit) if author is None else (str(author), int(edit))
+        author, edit, base, again, deleted = self._database.execute_sql(
+            "SELECT author, author_edit, author_base, author_again, deleted FROM registry WHERE record = ?", (one.record,)
+        ).fetchone()
+        if author == NOBODY and not deleted:
+            return False
+        author, edit = (here, own.edit) if author is None else (str(author), int(edit or 0))
         if one.author == author and one.edit > edit:
+            return False
+        if base is not None and again and (one.base == base if deleted else one.base >= base):
+            return False
+        if base is not None and one.again and one.base > base and not deleted:
             return False
         return not self._says_the_same(one, own)  # after a relay was put back, another terminal may send what stands here
 
     def _by(self, one: Incoming) -> None:
         """Note whose change the relay's version of a record is."""
-        self._database.execute_sql("UPDATE registry SET author = ?, author_edit = ? WHERE record = ?", (one.author, one.edit, one.record))
+        self._database.execute_sql(
+            "UPDATE registry SET author = ?, author_edit = ?, author_base = ?, author_again = ? WHERE record = ?",
+            (one.author, one.edit, one.base, int(one.again), one.record),
+        )
 
     def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
         """Whether what waits here stands against what the relay has."""

@@ -169,9 +169,11 @@ class Registry:
         """  # fmt: skip
         with self._guard():
             self._database.execute_sql(
-                "UPDATE registry SET version = max(version, ?), author = iif(version < ?, NULL, author), sync = CASE WHEN edit > ? THEN sync WHEN ? IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
-                "reason = CASE WHEN edit > ? THEN reason ELSE ? END, epoch = coalesce(?, epoch) WHERE record = ?",
-                (version, version, edit, failed, edit, failed, epoch, record),
+                "UPDATE registry SET version = max(version, ?1), author = iif(version < ?1, NULL, author), "
+                "author_base = iif(version < ?1, version, author_base), author_again = iif(version < ?1, again IS edit, author_again), "
+                "sync = CASE WHEN edit > ?2 THEN sync WHEN ?3 IS NULL THEN 'SYNCED' ELSE 'FAILED' END, "
+                "reason = CASE WHEN edit > ?2 THEN reason ELSE ?3 END, epoch = coalesce(?4, epoch) WHERE record = ?5",
+                (version, edit, failed, epoch, record),
             )
 
     def waits(self, waiting: Waiting) -> bool:

@@ -20,6 +20,7 @@ from blinkd.store.replica import Replica
 CURSOR = "registry_version"  # preference: up to which version of the registry everything is here
 MARKS = "registry_marks"  # preference: versions and the relay's words for them, as JSON
 MOST_MARKS = 64
+NOBODY = ""  # the author of what a relay that was put back has lost: what it has instead may have been made before
 REWOUND = "registry_rewound"  # preference: "yes" from a rewind until everything that the relay has is here
 
 
@@ -148,7 +149,7 @@ class Timeline:
     def _resend(self, which: str, value: object) -> None:
         self._database.execute_sql(
             "UPDATE registry SET again = CASE WHEN sync = 'SYNCED' OR again = edit THEN edit + 1 END, edit = edit + 1, sync = 'PENDING', "
-            f"reason = NULL WHERE {which}",
+            f"reason = NULL, author = '{NOBODY}' WHERE {which}",
             (value,),
         )
 
