@@ -1,0 +1,1 @@
+"""What the terminal moves and tells: door, buzzer and light, metrics, home automation."""
