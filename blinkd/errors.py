@@ -115,3 +115,15 @@ class DemoFailed(BlinkdError):
 
 class ServerFailed(BlinkdError):
     """A server that a bench or a test has started does not run, or did not say what was waited for; the message is what it said."""
+
+
+class LinesFailed(BlinkdError):
+    """The board's lines (lock, contact, lights) cannot be used: the library or its driver is missing, or a line is taken or gone."""
+
+
+class ReaderLost(BlinkdError):
+    """The keypad or reader is unplugged, missing or may not be read; whoever owns it opens it again."""
+
+
+class PinRefused(BlinkdError):
+    """A new PIN would be guessed, or is none; or a badge's code is too short, or somebody else's."""

@@ -37,6 +37,8 @@ TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
 RelayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")]  # part of an MQTT client id
+Line = Annotated[int, Field(ge=2, le=27)]  # GPIO number (BCM) on the 40-pin header; 0 and 1 belong to the board's own memory chip
+LineDriver = Literal["none", "lgpio", "rpigpio"]  # none: nothing is wired
 
 
 class Section(BaseModel):
@@ -223,6 +225,69 @@ class AttendanceSettings(Section):
         return self
 
 
+class DoorSettings(Section):
+    """The lock, and what is wired to the door."""
+
+    driver: LineDriver = "none"  # gpiozero's way to the lines; lgpio is the one that knows every Raspberry Pi, the 5 among them
+    lock_line: Line | None = None  # of the relay that unlocks; the relay falls back to locked
+    active_high: bool = True  # the line is high while unlocked; false for relay boards that a low line switches
+    pulse_s: float = Field(5.0, ge=0.2, le=60)  # unlocked for so long: enough to reach the handle, too short for a second visitor
+    check_out_unlocks: bool = True  # a terminal of both directions lets through whom it checks out, too
+    entry_unlocks: bool = True  # a PIN or a badge opens as a face does; false: they are recorded only
+    contact_line: Line | None = None  # of the contact to ground that is closed while the door is; a cut cable reads as open
+    held_open_s: Seconds = 30.0  # open for longer is an alarm; 0: never
+    exit_line: Line | None = None  # of the button to ground by which people leave
+
+    @model_validator(mode="after")
+    def _wired(self) -> Self:
+        if self.driver != "none" and self.lock_line is None:
+            raise ValueError("driver is set and lock_line is not; give the GPIO number of the relay, or set driver to 'none'")
+        return self
+
+
+class SignalSettings(Section):
+    """Lights and a buzzer beside the display."""
+
+    driver: LineDriver = "none"  # as of the door
+    green_line: Line | None = None  # granted, and please look
+    red_line: Line | None = None  # refused, and trouble
+    buzzer_line: Line | None = None  # of a buzzer that sounds by itself
+    active_high: bool = True  # a high line is light and sound
+
+    @model_validator(mode="after")
+    def _wired(self) -> Self:
+        if self.driver != "none" and self.green_line is None and self.red_line is None and self.buzzer_line is None:
+            raise ValueError("driver is set and no line is; give green_line, red_line or buzzer_line, or set driver to 'none'")
+        return self
+
+
+class EntrySettings(Section):
+    """PIN and badge, for whom the camera cannot do."""
+
+    enabled: bool = False  # weaker than a face with signs of life: the site decides
+    device: Path | None = None  # keypad, card or QR reader that types, as /dev/input/by-id/…-event-kbd; None: no such reader
+    pin: bool = True  # take PINs
+    badge: bool = True  # take badges
+    pin_digits: int = Field(6, ge=4, le=12)  # at least, when a PIN is set; with the back-off six last for years of guessing
+    timeout_s: float = Field(15.0, ge=3, le=120)  # without a key for so long, and what was typed is forgotten
+    camera: bool = False  # badges are shown to the terminal's camera, too: costs some milliseconds of each frame that is looked at
+    camera_every_ms: int = Field(500, ge=100, le=10_000)  # between such looks
+    free_tries: int = Field(3, ge=1, le=20)  # wrong PINs of one person before waiting begins
+    wait_first_s: float = Field(30.0, ge=1, le=3600)  # then, doubled with each wrong one
+    wait_most_s: float = Field(900.0, ge=1, le=86_400)  # and no longer than that: a stranger must not lock somebody out for days
+    terminal_free_tries: int = Field(10, ge=1, le=1000)  # wrong PINs, numbers and badges of anybody within about as many minutes
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.enabled and not (self.pin or self.badge):
+            raise ValueError("enabled is true while pin and badge are false, so nothing could be entered; set one of them to true")
+        if self.enabled and self.device is None and not (self.badge and self.camera):
+            raise ValueError("enabled is true, but there is nothing to enter with; set device, or badge and camera to true")
+        if self.wait_most_s < self.wait_first_s:
+            raise ValueError(f"wait_most_s ({self.wait_most_s:g}) must not be below wait_first_s ({self.wait_first_s:g})")
+        return self
+
+
 class PrivacySettings(Section):
     """How long what is kept, and what becomes of a deleted person's hours."""
 
@@ -328,6 +393,9 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     session: SessionSettings = SessionSettings()
     attendance: AttendanceSettings = AttendanceSettings()
+    door: DoorSettings = DoorSettings()
+    signals: SignalSettings = SignalSettings()
+    entry: EntrySettings = EntrySettings()
     privacy: PrivacySettings = PrivacySettings()
     store: StoreSettings = StoreSettings()
     sync: SyncSettings = SyncSettings()
