@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from blinkd.attendance.punch import Member, PersonStatus, Punch, SyncState, TurnedAway
+from blinkd.attendance.punch import Member, Method, PersonStatus, Punch, SyncState, TurnedAway
 from blinkd.attendance.rules import Rules
 from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.clock import Clock, Instant
@@ -67,6 +67,13 @@ class Clerk:
 
     def attend(self, person_id: str, similarity: float, evidence: Mapping[str, Any]) -> Punch | TurnedAway:
         """Punch for a person; returns when punch, sync job and scan log entry are on disk. Raises StoreError when they cannot be."""
+        return self._attend(person_id, similarity, evidence, Method.FACE)
+
+    def admit(self, person_id: str, method: Method, evidence: Mapping[str, Any]) -> Punch | TurnedAway:
+        """The same for somebody who was not known by the face."""
+        return self._attend(person_id, None, {**evidence, "method": method.value}, method)
+
+    def _attend(self, person_id: str, similarity: float | None, evidence: Mapping[str, Any], method: Method) -> Punch | TurnedAway:
         now = self._clock.now()
         with self._book.transaction():
             self._timekeeper.look()
@@ -76,7 +83,7 @@ class Clerk:
             last = self._book.last_punch(member.subject)
             if last is not None and self._too_soon(last, now):
                 return self._turn_away("too_soon", member.subject, now, similarity, evidence)
-            punch = self._punch(person_id, member, similarity, now, last)
+            punch = self._punch(person_id, member, similarity, now, last, method)
             self._book.append_punch(punch)
             self._scans.append(now, "accepted", None, member.subject, similarity, {**evidence, "punch": punch.id})
         return punch
@@ -104,7 +111,14 @@ class Clerk:
                 )
             return self._book.append("disowned", {"target": seq, "subject": punch.subject}, now)
 
-    def _turn_away(self, reason: Any, subject: int | None, now: Instant, similarity: float, evidence: Mapping[str, Any]) -> TurnedAway:  # noqa: ANN401  a literal
+    def _turn_away(
+        self,
+        reason: Literal["inactive", "too_soon"],
+        subject: int | None,
+        now: Instant,
+        similarity: float | None,
+        evidence: Mapping[str, Any],
+    ) -> TurnedAway:
         self._scans.append(now, "refused", reason, subject, similarity, evidence)
         return TurnedAway(reason)
 
@@ -117,7 +131,7 @@ class Clerk:
         today = now.utc.astimezone(self._terminal.zone).date()
         return (member.valid_from is None or member.valid_from <= today) and (member.valid_until is None or today <= member.valid_until)
 
-    def _punch(self, person_id: str, member: Member, similarity: float, now: Instant, last: Punch | None) -> Punch:
+    def _punch(self, person_id: str, member: Member, similarity: float | None, now: Instant, last: Punch | None, method: Method) -> Punch:
         before = None if last is None else (last.status, _when(last, now))
         verdict = self._rules.decide(member.subject, now.utc, before)
         return Punch(
@@ -134,8 +148,9 @@ class Clerk:
             minutes=verdict.minutes,
             shift=verdict.shift,
             terminal=self._terminal.id,
-            similarity=similarity,
+            similarity=0.0 if similarity is None else similarity,
             sync=SyncState.PENDING,
+            method=method,
         )
 
     def _too_soon(self, last: Punch, now: Instant) -> bool:

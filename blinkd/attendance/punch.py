@@ -31,6 +31,14 @@ class PersonStatus(StrEnum):
     DEACTIVATED = "DEACTIVATED"
 
 
+class Method(StrEnum):
+    """How the person was known."""
+
+    FACE = "face"
+    PIN = "pin"
+    BADGE = "badge"
+
+
 class SyncState(StrEnum):
     """Whether the relay has it."""
 
@@ -58,7 +66,7 @@ class Punch:
     id: UUID; seq: number in this terminal's book, the order that counts; subject: the person's pseudonym, which is what the book holds;
     person_id: whom it stands for now, the pseudonym in words once the person is erased; utc: aware, what the wall clock showed; boot_s,
     boot_id: the clock that no one can set; clock: confidence in `utc`; minutes: late, early or over, 0 when ON_TIME; shift: the name of
-    the shift by which it was judged; similarity: of the decision, -1..1.
+    the shift by which it was judged; similarity: of the decision, -1..1, 0 where no face was compared; method: how the person was known.
     """
 
     id: str
@@ -76,10 +84,14 @@ class Punch:
     terminal: str
     similarity: float
     sync: SyncState
+    method: Method = Method.FACE
 
     def content(self) -> dict[str, Any]:
-        """What is signed: whole numbers only, so that every program forms the same bytes; never the person's id or name."""
-        return {
+        """What is signed: whole numbers only, so that every program forms the same bytes; never the person's id or name.
+
+        The method stands in it where it is not the face: a punch of before there were others is signed without.
+        """
+        said = {
             "kind": "punch",
             "id": self.id,
             "subject": self.subject,
@@ -94,6 +106,7 @@ class Punch:
             "terminal": self.terminal,
             "similarity_ppm": round(self.similarity * 1_000_000),
         }
+        return said if self.method is Method.FACE else {**said, "method": self.method.value}
 
 
 @dataclass(frozen=True, slots=True)

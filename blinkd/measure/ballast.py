@@ -42,7 +42,7 @@ def fill(store: Store, people: int, punches: int, now: datetime, zone: ZoneInfo,
             _templates(people, TemplateCipher(key), model_id, dimension, now, chance),
         )
         connection.executemany(
-            "INSERT INTO punches VALUES (?, ?, ?, ?, ?, 'bench', 'synced', ?, 'ON_TIME', 0, 'day', 'terminal-1', 0.7)",
+            "INSERT INTO punches VALUES (?, ?, ?, ?, ?, 'bench', 'synced', ?, 'ON_TIME', 0, 'day', 'terminal-1', 0.7, 'face')",
             _punches(subjects, punches, now, zone, chance),
         )
         connection.execute(

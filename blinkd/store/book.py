@@ -13,7 +13,7 @@ from peewee import SqliteDatabase
 from blinkd.attendance.imports import IMPORTED
 from blinkd.attendance.ledger import LEDGER_KINDS, Ledger, at_of
 from blinkd.attendance.proof import Entry
-from blinkd.attendance.punch import Direction, Member, PersonStatus, Punch, Punctuality, SyncState, pseudonym
+from blinkd.attendance.punch import Direction, Member, Method, PersonStatus, Punch, Punctuality, SyncState, pseudonym
 from blinkd.attendance.reports.watermark import Watermark
 from blinkd.attendance.shifts.assignments import ASSIGNMENT, Assigned, fold
 from blinkd.clock import Instant, microseconds, moment_of
@@ -27,7 +27,7 @@ Guard = Callable[[], AbstractContextManager[object]]
 
 PUNCHES = """SELECT p.seq, p.id, p.subject, coalesce(people.id, former_people.id), p.us, p.boot_s, p.boot_id, p.clock, p.status,
     p.punctuality, p.minutes, p.shift, p.terminal, p.similarity,
-    coalesce(chain.sync, (SELECT sync FROM unsigned_sync u WHERE u.seq = p.seq), 'PENDING')
+    coalesce(chain.sync, (SELECT sync FROM unsigned_sync u WHERE u.seq = p.seq), 'PENDING'), p.method
     FROM punches p LEFT JOIN people ON people.subject = p.subject LEFT JOIN former_people ON former_people.subject = p.subject
     LEFT JOIN chain ON chain.seq = p.seq"""
 
@@ -319,6 +319,7 @@ class BookRepository:
             shift=punch.shift,
             terminal=punch.terminal,
             similarity=punch.similarity,
+            method=punch.method.value,
         )
 
     def _row(self, sql: str, *values: object) -> Any:  # noqa: ANN401  a row of SQLite's
@@ -349,7 +350,7 @@ def _written(text: str, kind: object, target: object, subject: object) -> Mappin
 
 
 def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES
-    seq, id_, subject, person_id, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity, sync = row
+    seq, id_, subject, person_id, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity, sync, method = row
     return Punch(
         id=id_,
         seq=seq,
@@ -366,4 +367,5 @@ def _punch(row: Any) -> Punch:  # noqa: ANN401  a row of PUNCHES
         terminal=terminal,
         similarity=similarity,
         sync=SyncState(sync),
+        method=Method(method),
     )

@@ -22,6 +22,7 @@ from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
 from blinkd.store.book import BookRepository
 from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly, open_for_reading, open_for_writing
+from blinkd.store.credentials import CredentialRepository
 from blinkd.store.day_totals import DayTotals
 from blinkd.store.erasure import Erasure
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
@@ -38,6 +39,7 @@ from blinkd.store.scans import ScanLog
 from blinkd.store.schema import alterations
 from blinkd.store.tables import tables
 from blinkd.store.timeline import Timeline
+from blinkd.store.tries import TryRepository
 from blinkd.store.vouching import Vouching
 from blinkd.store.watermarks import Watermarks
 
@@ -50,8 +52,8 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database with its repositories: `people`, `vouching`, `book`, `scans`, `outbox`, `registry`, `intake`, `preferences`, and `rosters`, `watermarks` and
-    `day_totals`, which reports read. A context manager.
+    """An open database with its repositories: `people`, `credentials`, `vouching`, `book`, `scans`, `tries`, `outbox`, `registry`, `intake`,
+    `preferences`, and `rosters`, `watermarks` and `day_totals`, which reports read. A context manager.
     """  # fmt: skip
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path, *, read_only: bool = False) -> None:
@@ -77,6 +79,8 @@ class Store:
         self.people = PeopleRepository(bound, self._cipher, self.transaction, self.reading, self._forget, self.vouching)
         self.erasure = Erasure(database, self.people, self.book, signer, self.transaction)
         self.retention = Retention(database, self.book, self.scans, self.reading, self._forget)
+        self.credentials = CredentialRepository(database, self._cipher, self.book.append, self.transaction, self.reading, self._forget)
+        self.tries = TryRepository(database, self.transaction, self.reading)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
         self.registry = Registry(database, self._cipher, self.transaction, self.reading)
         self.timeline = Timeline(database, self.preferences, self.transaction)

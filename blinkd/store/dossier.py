@@ -8,7 +8,7 @@ from blinkd.store.book import BookRepository
 from blinkd.store.database import Store
 from blinkd.store.transcript import transcript
 
-ABOUT = ("assignment", "deletion", "withdrawal")  # entries on a person that are not told of with a punch
+ABOUT = ("assignment", "credential", "deletion", "withdrawal")  # entries on a person that are not told of with a punch
 
 
 def dossier(store: Store, person_id: str, terminal: str, *, vectors: bool = False) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def dossier(store: Store, person_id: str, terminal: str, *, vectors: bool = Fals
             "groups": list(person.groups),
             "templates": store.people.kept_templates(person_id),
             "enrolments": store.people.enrolments(person_id),
+            "credentials": store.credentials.kept(person_id),
         }
         if vectors:
             models = {template["model_id"] for template in held["templates"]}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from peewee import DataError, IntegrityError, InterfaceError, ProgrammingError, SqliteDatabase
@@ -12,6 +12,7 @@ from blinkd.clock import Instant
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.crypto.chain import binding_of, canonical
 from blinkd.errors import EnrolmentRefused
+from blinkd.store import credentials
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
@@ -198,6 +199,12 @@ class Intake:
         self._by(one)
         if local_id is not None:  # noted by the triggers just now: it is not this terminal's change
             self._noted(one.type, local_id)
+        if isinstance(replica, PersonReplica) and replica.credentials is None:
+            # its author is of a version that knows of no PINs and badges: whoever asks the relay from now on would not get them
+            self._database.execute_sql(
+                "INSERT OR IGNORE INTO registry_changes SELECT 'person', person_id FROM credential_holders WHERE person_id = ?",
+                (replica.id,),
+            )
 
     def _noted(self, kind: str, local_id: str) -> None:
         """What was noted as changed here is no longer this terminal's change."""
@@ -280,7 +287,10 @@ class Intake:
             return False
         if one.type == "template":
             return one.replica.id == pending.local_id  # templates are never changed
-        return self._registry.replica(one.type, pending.local_id) == one.replica
+        own = self._registry.replica(one.type, pending.local_id)
+        if isinstance(own, PersonReplica) and isinstance(one.replica, PersonReplica) and one.replica.credentials is None:
+            own = replace(own, credentials=None)  # of what the author does not know of nothing is said
+        return own == one.replica
 
     def _unusable(self, one: Incoming, dimensions: dict[str, int]) -> tuple[str, str] | None:
         """Why a record that opened cannot be used here."""
@@ -357,6 +367,9 @@ class Intake:
                 f"INSERT INTO enrolments (person_id, {ENROLMENT}) VALUES (?, {', '.join('?' * len(names))}) ON CONFLICT (id) DO NOTHING",
                 (person.id, *(enrolment[name] for name in names)),
             )
+        if person.credentials is not None:
+            self._database.execute_sql("DELETE FROM credentials WHERE person_id = ?", (person.id,))
+            credentials.put(self._database, self._cipher, person.id, person.credentials)
         return former
 
     def _put_template(self, template: TemplateReplica, dimensions: dict[str, int]) -> None:

@@ -14,6 +14,7 @@ from blinkd.clock import Instant
 from blinkd.crypto.at_rest import TemplateCipher
 from blinkd.crypto.chain import canonical
 from blinkd.crypto.encoding import unb64
+from blinkd.store import credentials
 from blinkd.store.book import Guard
 from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 
@@ -157,7 +158,7 @@ class Registry:
         return {name: int(found.get(name, 0)) for name in ("PENDING", "SYNCED", "FAILED", "quarantined", "conflicts")}
 
     def replica(self, kind: str, local_id: str) -> Replica | None:
-        """A person or a template as it is now; None when it is gone. Raises KeyMissing when a template does not open."""
+        """A person or a template as it is now; None when it is gone. Raises KeyMissing when a template, PIN or badge does not open."""
         with self._reading():
             return self._person(local_id) if kind == "person" else self._template(local_id)
 
@@ -240,6 +241,7 @@ class Registry:
             None if last is None else date.fromisoformat(last),
             tuple(group for (group,) in groups),
             tuple(enrolments),
+            credentials.read(self._database, self._cipher, person_id),
         )
 
     def _template(self, template_id: str) -> TemplateReplica | None:

@@ -3,16 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from blinkd.attendance.punch import PersonStatus
 from blinkd.vision.face import Embedding
+
+Kind = Literal["pin", "badge"]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialReplica:
+    """A PIN or a badge. hash: scrypt's of a PIN, as text; SHA-256 of a badge's code, hexadecimal; created_at: ISO 8601."""
+
+    id: str
+    kind: Kind
+    hash: str
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class PersonReplica:
     """A person without templates. enrolled_at: aware UTC; salt: of the pseudonym `subject`, None for people enrolled by an old version;
-    enrolments: each time that templates were taken in, as JSON values without mention of other people.
+    enrolments: each time that templates were taken in, as JSON values without mention of other people; credentials: by id, None where the
+    author knows of none, and so takes none away.
     """  # fmt: skip
 
     id: str
@@ -25,6 +38,7 @@ class PersonReplica:
     valid_until: date | None
     groups: tuple[str, ...]
     enrolments: tuple[Mapping[str, Any], ...]
+    credentials: tuple[CredentialReplica, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,6 +101,7 @@ def tables(database: SqliteDatabase) -> Any:  # noqa: ANN401  a namespace of mod
         shift = TextField(null=True)
         terminal = TextField()
         similarity = FloatField()
+        method = TextField()
 
         class Meta:
             database = bound

@@ -55,6 +55,7 @@ def _punch_line(punch: Punch, standing: Standing, names: Mapping[int, str]) -> d
         "clock": punch.clock,
         "sync": str(punch.sync),
         "terminal": punch.terminal,
+        "method": str(punch.method),
         "minutes": punch.minutes,
         "shift": punch.shift,
         "certainty": standing.certainty,
@@ -93,7 +94,7 @@ def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str,
         0.0,
         SyncState.PENDING,
     )
-    return _punch_line(blank, ledger.standing(blank), names) | {"recorded": None, "sync": str(book.sync_of(seq))}
+    return _punch_line(blank, ledger.standing(blank), names) | {"recorded": None, "method": None, "sync": str(book.sync_of(seq))}
 
 
 def _trail(standing: Standing) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Every `unpack_…` raises EnvelopeRejected (bad_content) for bytes that no termi
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, NoReturn
 
@@ -14,8 +14,9 @@ import numpy as np
 from blinkd.attendance.punch import PersonStatus
 from blinkd.crypto.chain import canonical, subject_of
 from blinkd.crypto.encoding import b64, unb64
+from blinkd.crypto.pins import DIGEST, well_formed
 from blinkd.errors import EnvelopeRejected
-from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
+from blinkd.store.replica import CredentialReplica, PersonReplica, Replica, TemplateReplica
 from blinkd.sync.wire import DEEPEST, deeper_than
 
 ENTRY, PERSON, TEMPLATE = "entry", "person", "template"  # record types
@@ -23,6 +24,8 @@ LONGEST_TEXT = 1000
 MOST_DIMENSIONS = 4096
 UNIT_TOLERANCE = 1e-3  # of a vector's length, as at enrolment
 ENROLMENT = frozenset({"id", "kind", "at", "moments", "replaced", "consent", "own_similarity", "decision"})  # members of a record of one
+CREDENTIAL = frozenset({"id", "kind", "hash", "created_at"})  # members of a PIN or badge
+MOST_CREDENTIALS = 20  # of one person
 MOST_MOMENTS = 10_000
 PPM = 1_000_000  # so that qualities travel as whole numbers
 
@@ -60,6 +63,7 @@ def unpack_entry(data: bytes) -> EntryContent:
 def pack(replica: Replica) -> bytes:
     """A person as JSON; a template as the length of its fields in two bytes, the fields as JSON, and the vector as float32, little-endian."""
     if isinstance(replica, PersonReplica):
+        credentials = None if replica.credentials is None else [asdict(one) for one in replica.credentials]
         return canonical(
             {
                 "id": replica.id,
@@ -73,6 +77,8 @@ def pack(replica: Replica) -> bytes:
                 "groups": list(replica.groups),
                 "enrolments": [dict(one) for one in replica.enrolments],
             }
+            # a version that knows of none passes over the member
+            | ({} if credentials is None else {"credentials": credentials})
         )
     fields = canonical(
         {
@@ -106,6 +112,7 @@ def unpack_person(data: bytes) -> PersonReplica:
             None if value["valid_until"] is None else date.fromisoformat(value["valid_until"]),
             tuple(_text(group) for group in value["groups"]),
             tuple(_enrolment(one) for one in value["enrolments"]),
+            _credentials(value["credentials"]) if "credentials" in value else None,
         )
     except (KeyError, TypeError, ValueError):
         _bad("no person")
@@ -168,6 +175,26 @@ def _enrolment(value: object) -> Mapping[str, Any]:
     if not isinstance(value["own_similarity"], float | int | None) or isinstance(value["own_similarity"], bool):
         raise TypeError("no similarity")
     return value
+
+
+def _credentials(value: object) -> tuple[CredentialReplica, ...]:
+    if not isinstance(value, list) or len(value) > MOST_CREDENTIALS:
+        raise TypeError("no credentials")
+    found = []
+    for one in value:
+        if not isinstance(one, dict) or one.keys() != CREDENTIAL:
+            raise TypeError("no credential")
+        for text in one.values():
+            _text(text)
+        datetime.fromisoformat(one["created_at"])
+        known = well_formed(one["hash"]) if one["kind"] == "pin" else one["kind"] == "badge" and DIGEST.fullmatch(one["hash"])
+        if not known:
+            raise ValueError("no hash")
+        found.append(CredentialReplica(**one))
+    ids = [one.id for one in found]
+    if ids != sorted(set(ids)) or [one.kind for one in found].count("pin") > 1:
+        raise ValueError("credentials that stand twice")
+    return tuple(found)
 
 
 def _bad(what: str) -> NoReturn:

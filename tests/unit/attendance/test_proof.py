@@ -110,6 +110,7 @@ SWAP = """UPDATE punches SET seq = CASE seq WHEN 6 THEN 7 ELSE 6 END WHERE seq I
         (9, ["UPDATE punches SET boot_s = boot_s + 1 WHERE seq = 9"]),
         (9, ["UPDATE punches SET terminal = 'other' WHERE seq = 9"]),
         (9, ["UPDATE punches SET similarity = 0.9 WHERE seq = 9"]),
+        (9, ["UPDATE punches SET method = 'pin' WHERE seq = 9"]),
         (9, ["UPDATE punches SET us = 'noon' WHERE seq = 9"]),
         (8, ["DELETE FROM punches WHERE seq = 8"]),  # content only
         (8, ["DELETE FROM punches WHERE seq = 8", "UPDATE chain SET salt = NULL WHERE seq = 8"]),  # as if by retention
@@ -138,8 +139,8 @@ SWAP = """UPDATE punches SET seq = CASE seq WHEN 6 THEN 7 ELSE 6 END WHERE seq I
         (2, ["UPDATE chain SET signature = zeroblob(64) WHERE seq = 2"]),
         (2, ["UPDATE chain SET hash = zeroblob(32) WHERE seq = 2"]),
         (2, ["UPDATE chain SET commitment = zeroblob(32) WHERE seq = 2"]),
-        (15, ["INSERT INTO punches SELECT 15, 'new', subject, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity FROM punches WHERE seq = 1"]),
-        (13, ["INSERT INTO punches SELECT 13, 'new', subject, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity FROM punches WHERE seq = 1"]),
+        (15, ["INSERT INTO punches SELECT 15, 'new', subject, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity, method FROM punches WHERE seq = 1"]),
+        (13, ["INSERT INTO punches SELECT 13, 'new', subject, us, boot_s, boot_id, clock, status, punctuality, minutes, shift, terminal, similarity, method FROM punches WHERE seq = 1"]),
         (12, [f"DELETE FROM {table} WHERE seq >= 12" for table in TRIGGERS]),  # the end cut off, cleanly
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from tests.unit.store.stores import START, open_store, punch, subject_of
 MANY = 100_000
 BULK = f"""WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
     INSERT INTO punches SELECT i, 'id-' || i, i % 200, (1700000000 + i * 60) * 1000000,
-    i, 'boot', 'synced', 'CHECK_IN', 'ON_TIME', 0, NULL, 't', 0.9 FROM n"""
+    i, 'boot', 'synced', 'CHECK_IN', 'ON_TIME', 0, NULL, 't', 0.9, 'face' FROM n"""
 IN_CHAIN = "INSERT INTO chain (seq, salt, commitment, hash) SELECT seq, x'00', x'00', x'00' FROM punches"
 
 

@@ -65,7 +65,7 @@ def test_a_committed_punch_is_visible_to_another_connection_at_once(tmp_path: Pa
         "UPDATE OR REPLACE punches SET status = 'CHECK_OUT'",
         "DELETE FROM punches",
         "INSERT OR REPLACE INTO punches SELECT * FROM punches",
-        "REPLACE INTO punches SELECT seq + 5, id, subject, us, boot_s, boot_id, clock, status, punctuality, 7, shift, terminal, similarity"
+        "REPLACE INTO punches SELECT seq + 5, id, subject, us, boot_s, boot_id, clock, status, punctuality, 7, shift, terminal, similarity, method"
         " FROM punches",
         "INSERT INTO punches SELECT * FROM punches WHERE true ON CONFLICT (seq) DO UPDATE SET minutes = 7",
         "UPDATE chain SET sync = 'LOST'",
