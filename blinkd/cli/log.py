@@ -79,6 +79,8 @@ def log(
 
 def _remarks(line: dict[str, Any]) -> list[str]:
     remarks = [] if line["certainty"] == "certain" else [f"time {line['certainty']}"]
+    if line["method"] in ("pin", "badge"):
+        remarks.append(f"by {line['method']}")
     if line["state"] != "valid":
         remarks.append(line["state"])
     for one in line["corrections"]:

@@ -16,6 +16,7 @@ from blinkd.attendance.receipt import read
 from blinkd.cli.moments import day
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.people_adopt import adopt
+from blinkd.cli.people_entry import add, badge, pin
 from blinkd.cli.whole_file import STANDARD_OUTPUT, write_whole
 from blinkd.daemon import Parts
 from blinkd.identity.views import ADVICE
@@ -23,7 +24,9 @@ from blinkd.settings import Settings
 from blinkd.store.dossier import dossier
 from blinkd.store.people import Person
 
-app = typer.Typer(no_args_is_help=True, help="People: list, show, set, deactivate, activate, consent, delete, receipt, export, adopt.")
+app = typer.Typer(
+    no_args_is_help=True, help="People: list, show, set, deactivate, activate, add, pin, badge, consent, delete, receipt, export, adopt."
+)
 
 
 class Hours(StrEnum):
@@ -57,6 +60,9 @@ def _as_json(person: Person) -> dict[str, Any]:
 
 
 app.command("adopt")(adopt)
+app.command("add")(add)
+app.command("pin")(pin)
+app.command("badge")(badge)
 
 
 @app.command("list")
@@ -100,17 +106,22 @@ def show(context: typer.Context, person_id: PersonId, as_json: bool = JsonFlag) 
     with parts.open_store(read_only=True) as store:
         person = _as_json(store.people.get(person_id))
         needs, moments = person_id in store.people.lacking(parts.model_id), store.people.moments(person_id)
-        enrolments = store.people.enrolments(person_id)
+        enrolments, credentials = store.people.enrolments(person_id), store.credentials.kept(person_id)
     lacking = [view for view in ADVICE if view not in {moment.view for moment in moments}]
     if as_json:
         views = [{**asdict(moment), "models": list(moment.models)} for moment in moments]
-        print_json(person | {"needs_enrolment": needs, "views": views, "missing_views": lacking, "enrolments": enrolments})
+        print_json(
+            person
+            | {"needs_enrolment": needs, "views": views, "missing_views": lacking, "enrolments": enrolments, "credentials": credentials}
+        )
         return
     out = console()
     for key, value in person.items():
         out.print(f"{key}: {value}", markup=False)
     if needs:
         out.print(f"must be enrolled again: no template was made by {parts.model_id}, the model in force")
+    for one in credentials:
+        out.print(f"{one['kind']}: since {one['at'][:16]}")
     for moment in moments:
         label = f" ({moment.label})" if moment.label else ""
         out.print(

@@ -6,12 +6,14 @@ from typing import Any, Literal
 EventKind = Literal[
     "session_started", "blink", "head_turn", "challenge", "liveness", "identified", "punch", "refused", "session_ended"
 ]  # fmt: skip
-RefusalReason = Literal["unknown_face", "uncertain", "not_live", "swapped", "inactive", "poor_quality", "too_soon"]
+RefusalReason = Literal[
+    "unknown_face", "uncertain", "not_live", "swapped", "inactive", "poor_quality", "too_soon", "wrong_pin", "unknown_badge", "locked_out"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """t: seconds on the source's time line; session: number of the visit, from 1; details: members that the kind adds."""
+    """t: seconds on the source's time line; session: number of the visit, from 1, and 0 for a PIN or badge; details: members that the kind adds."""
 
     t: float
     session: int

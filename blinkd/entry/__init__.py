@@ -1,0 +1,1 @@
+"""PIN and badge: the way in for people whom the camera cannot do."""
