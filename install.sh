@@ -443,7 +443,7 @@ readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
 readonly KEY_PLAIN=$R/etc/credstore/blinkd.template-key
 readonly KEY_BYTES=32
 
-readonly RELEASE_MB=1300 # free space that a new release may need: 0.6 GB of packages, and as much again for what is fetched
+readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packages, and the wheels of which they come
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
 
 DRY_RUN=0 UNATTENDED=0 PURGE=0 CHOSE_STANDALONE=0
@@ -579,11 +579,17 @@ begin_installation() {
         LOG=/dev/null
         return
     fi
-    mkdir -p -- "$RELEASES" "$R/run/lock"
+    alone_on_machine
+    mkdir -p -- "$RELEASES"
     LOG=$OPT/install.log
     : >>"$LOG"
+}
+
+alone_on_machine() {
+    mkdir -p -- "$R/run/lock"
     exec 9>>"$R/run/lock/blinkd-install.lock"
     flock -n 9 || fail 'another install.sh is at work on this machine' 'wait until it has ended; if it was killed, what it started may still run'
+    rm -rf -- "$R"/run/blinkd-install.* # what a run that was killed left there, keys among it
 }
 
 # --- an installation: a release ------------------------------------------------------------------------------------
@@ -613,6 +619,12 @@ release_python() { # release, arguments…
     "$python" -I "$@"
 }
 
+release_pip() { # folder, arguments…; what it unpacks lies in the folder too, for /tmp may be small
+    local folder=$1
+    shift
+    TMPDIR=$folder release_python "$folder" -m pip --disable-pip-version-check --no-input "$@"
+}
+
 is_whole() { # release
     [[ -f $1/SHA256SUMS ]] && release_python "$1" -c 'import ssl' 2>/dev/null && (cd -- "$1" && sha256sum --quiet --strict -c SHA256SUMS) >/dev/null 2>&1
 }
@@ -627,18 +639,16 @@ release_packages() { # folder
     if on_a_pi; then sections+=(pi); fi
     if [[ -n $WHEELHOUSE ]]; then wheels=(--no-index --find-links "$WHEELHOUSE" --no-cache-dir); fi
     lock_sections "${sections[@]}" >"$1/requirements.txt" &&
-        release_python "$1" -m pip --disable-pip-version-check --no-input install --require-hashes --no-deps --only-binary :all: --no-compile \
-            "${wheels[@]}" -r "$1/requirements.txt"
+        release_pip "$1" install --require-hashes --no-deps --only-binary :all: --no-compile "${wheels[@]}" -r "$1/requirements.txt"
 }
 
 release_blinkd() { # folder
-    release_python "$1" -m pip --disable-pip-version-check --no-input install --no-index --no-deps --no-build-isolation --no-compile \
-        --no-cache-dir "$ROOT" &&
+    release_pip "$1" install --no-index --no-deps --no-build-isolation --no-compile --no-cache-dir "$ROOT" &&
         cp -RT -- "$ROOT/systemd" "$1/share/blinkd/systemd" &&
         cp -- "$ROOT/install.sh" "$ROOT/requirements.lock" "$1/share/blinkd/" &&
         borrow_from_debian "$1" &&
         # nothing is added to a release any more
-        release_python "$1" -m pip --disable-pip-version-check --no-input uninstall -y pip setuptools
+        release_pip "$1" uninstall -y pip setuptools
 }
 
 # What is built against the system's own libraries. Only for the system's own Python, for which it was built.
@@ -659,7 +669,8 @@ borrow_from_debian() { # folder
 release_finish() { # folder, release
     grep -rlIZ -- "$1" "$1/bin" "$1/pyvenv.cfg" | xargs -0r sed -i "s|$1|$2|g" &&
         { release_python "$1" -m compileall -q -q -s "$1" -p "$2" "$1/lib" || true; } && # some packages hold files of other Pythons
-        (cd -- "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) >"$1.sums" && mv -- "$1.sums" "$1/SHA256SUMS" &&
+        (cd -- "$1" && find . -type f ! -name '*.listing' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) >"$1/SHA256SUMS.listing" &&
+        mv -- "$1/SHA256SUMS.listing" "$1/SHA256SUMS" &&
         sync -f -- "$1" &&
         if [[ -e $2 ]]; then rm -rf -- "$2.removing" && mv -T -- "$2" "$2.removing"; fi &&
         mv -T -- "$1" "$2" && sync -f -- "$2" && rm -rf -- "$2.removing" "$OPT/cache"
@@ -773,7 +784,7 @@ as_daemon() { # command…
     fi
     if ((status == 0)); then
         chown -R "$ACCOUNT:$GROUP" -- "$credentials"
-        env -i -C / "PATH=$PATH" "HOME=$RECORDS" LANG=C.UTF-8 "CREDENTIALS_DIRECTORY=$credentials" \
+        env -i -C / "PATH=$PATH" "HOME=$RECORDS" LANG=C.UTF-8 "CREDENTIALS_DIRECTORY=$credentials" ${R:+"BLINKD_STATE_DIR=$RECORDS"} \
             setpriv "--reuid=$ACCOUNT" "--regid=$GROUP" "--groups=${groups}$GROUP" --no-new-privs -- "$@" || status=$?
     fi
     rm -rf -- "$credentials"
@@ -951,10 +962,15 @@ start_what_is_configured() {
         say 'systemd does not run here (a container, or a chroot): nothing is started'
         return
     fi
-    if ! runs "$DAEMON"; then change "starting $DAEMON at every boot" 'look at the lines above' systemctl enable "$DAEMON" "$UPKEEP"; fi
-    if ! systemctl -q is-active "$DAEMON"; then
-        change "starting $DAEMON" "journalctl -u $DAEMON says why; sudo blinkd doctor what to do" systemctl start "$DAEMON" "$UPKEEP"
-    fi
+    local unit
+    for unit in "$DAEMON" "$UPKEEP"; do
+        if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
+            change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
+        fi
+        if ! systemctl -q is-active "$unit"; then
+            change "$unit: starting it" "journalctl -u $unit says why; sudo blinkd doctor what to do" systemctl start "$unit"
+        fi
+    done
 }
 
 # --- an installation: its verbs ------------------------------------------------------------------------------------
@@ -1085,7 +1101,7 @@ remove_records() {
 verb_uninstall() {
     ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
     if ((!DRY_RUN)); then
-        mkdir -p -- "$R/run"
+        alone_on_machine
         LOG=$R/run/blinkd-install.log # not below what is removed
         : >"$LOG"
     else
