@@ -51,7 +51,8 @@ These work in .venv and .cache beside install.sh; root is needed only where Debi
   wheelhouse DIR     fetch what install and upgrade need of the package registry, for machines without a network;
                      --arch aarch64|x86_64 and --python 3.11|3.12|3.13 name a machine other than this one
 
-  --bundle FILE      install, upgrade: hand FILE to `blinkd fleet install`
+  --bundle FILE      install, upgrade: hand FILE to `blinkd fleet install`, which may ask for a code or a password;
+                     --password-fd N lets it read them from a file descriptor, as in --password-fd 3 3<code
   --config FILE      install, upgrade: take FILE as /etc/blinkd/blinkd.toml; one that is there is kept beside as blinkd.toml.old
   --standalone       install: this terminal belongs to no organisation, start it without a keyring
   --offline DIR      install, upgrade: take Python packages from DIR only (see wheelhouse); hashes are checked all the same
@@ -447,7 +448,7 @@ readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packag
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
 
 DRY_RUN=0 UNATTENDED=0 PURGE=0 CHOSE_STANDALONE=0
-BUNDLE='' GIVEN_CONFIG='' WHEELHOUSE='' ARCH='' PYTHON_VERSION=''
+BUNDLE='' PASSWORD_FD='' GIVEN_CONFIG='' WHEELHOUSE='' ARCH='' PYTHON_VERSION=''
 WHY='' # why the gate is shut, set by passes_gate
 
 # One change: said and made, or only said. The command must end at its first failure by itself: bash's -e does not hold in it.
@@ -569,6 +570,13 @@ preflight() {
     fi
     check_groups
     need_space "$RECORDS" "$RECORDS_MB"
+    PYTHON_NAMES=(python3 python3.13 python3.12 python3.11) # the system's own first: only for it are the system's libraries built
+    PYTHON_FOR_ALL=1
+    if ! search_python "$MODULES, venv, ensurepip"; then PYTHON=''; fi
+    if [[ -z $PYTHON || ! -d $RELEASES/$(release_name) ]]; then need_space "$OPT" "$RELEASE_MB"; fi
+    if [[ -e $R/etc/nv_tegra_release ]]; then
+        say 'JetPack: a USB camera works; the ribbon cable (camera.driver = "gstreamer") needs an OpenCV with GStreamer, which this release has not'
+    fi
 }
 
 begin_installation() {
@@ -682,7 +690,6 @@ make_release() { # release
         say "release $name is there, and whole"
         return
     fi
-    need_space "$OPT" "$RELEASE_MB"
     change "release $name: virtual environment with $PYTHON" 'look at the lines above' release_environment "$partial"
     change 'Python packages (hash-checked)' 'check the network (or the folder of --offline), the space on the disk and that requirements.lock is as git has it; then run this again' \
         release_packages "$partial"
@@ -789,6 +796,20 @@ as_daemon() { # command…
     fi
     rm -rf -- "$credentials"
     return "$status"
+}
+
+# As root, for it may write settings. It may ask for a code or a password, so it has the terminal.
+take_bundle() { # release
+    local words=(fleet install "$BUNDLE")
+    if [[ -z $BUNDLE ]]; then return; fi
+    if ((DRY_RUN)); then
+        say "would: hand $BUNDLE to blinkd fleet install"
+        return
+    fi
+    if [[ -n $PASSWORD_FD ]]; then words+=(--password-fd "$PASSWORD_FD"); fi
+    say "bundle $BUNDLE:"
+    "$1/bin/blinkd" --config "$CONFIG" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
+    chown -R "$ACCOUNT:$GROUP" -- "$RECORDS"
 }
 
 measure_speed() { # release
@@ -945,11 +966,6 @@ remove_release() { # folder; under another name first, so that half of it is nev
     fi
 }
 
-take_bundle() { # release
-    # As root, for it may write settings; what it puts into the state folder must be the daemon's
-    "$1/bin/blinkd" --config "$CONFIG" fleet install "$BUNDLE" && chown -R "$ACCOUNT:$GROUP" -- "$RECORDS"
-}
-
 start_what_is_configured() {
     if ! configured; then
         say 'not started, for it is not configured: it belongs to no organisation yet. Either of these:'
@@ -975,18 +991,14 @@ start_what_is_configured() {
 
 # --- an installation: its verbs ------------------------------------------------------------------------------------
 
-bring_release() { # prints nothing; leaves the name in NEW
-    local packages=()
-    PYTHON_NAMES=(python3 python3.13 python3.12 python3.11) # the system's own first: only for it are the system's libraries built
-    PYTHON_FOR_ALL=1
-    mapfile -t packages < <(python_packages)
-    packages+=("${RELEASE_PACKAGES[@]}")
+bring_release() { # leaves the name in NEW
+    local packages=("${RELEASE_PACKAGES[@]}")
     if on_a_pi; then packages+=(python3-picamera2); else packages+=(python3-systemd); fi
+    if [[ -z $PYTHON ]]; then mapfile -t -O "${#packages[@]}" packages < <(python_packages); fi
     apt_need "${packages[@]}"
-    search_python "$MODULES, venv, ensurepip" || PYTHON=''
-    if [[ -z $PYTHON ]]; then
+    if ! search_python "$MODULES, venv, ensurepip"; then
         if ((DRY_RUN)); then
-            say "would: make a release with the Python of these packages; more cannot be said before they are there"
+            say 'would: make a release with the Python of these packages; more cannot be said before they are there'
             exit 0
         fi
         find_python
@@ -1001,11 +1013,9 @@ set_up() { # what install and upgrade have in common
     if ! account_stands; then change "user $ACCOUNT, and its folders" 'look at the lines above' make_account_and_folders; fi
     place_config
     place_key
+    take_bundle "$RELEASES/$NEW"
     put_in_force "$NEW"
     measure_speed "$RELEASES/$NEW"
-    if [[ -n $BUNDLE ]]; then
-        change "bundle $BUNDLE" 'see above what is wrong with it; nothing of it was taken' take_bundle "$RELEASES/$NEW"
-    fi
     prune_releases
 }
 
@@ -1100,14 +1110,13 @@ remove_records() {
 
 verb_uninstall() {
     ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
+    LOG=/dev/null
+    if ((!DRY_RUN)); then alone_on_machine; fi
+    if ((PURGE)); then ask_about_records; fi
     if ((!DRY_RUN)); then
-        alone_on_machine
         LOG=$R/run/blinkd-install.log # not below what is removed
         : >"$LOG"
-    else
-        LOG=/dev/null
     fi
-    if ((PURGE)); then ask_about_records; fi
     local anything='look at the lines above, then run this again'
     if [[ $(compgen -G "$UNITS/blinkd*") ]]; then change 'services: stopped and removed' "$anything" remove_services; fi
     if [[ -L $COMMAND || -e $OPT ]]; then change "releases: $OPT and $COMMAND removed" "$anything" remove_code; fi
@@ -1234,8 +1243,8 @@ verb_wheelhouse() {
 
 WORDS=() # what stands among the options of a verb
 declare -rA OPTIONS=(
-    [install]='--bundle --config --offline --standalone --dry-run --unattended'
-    [upgrade]='--bundle --config --offline --dry-run --unattended'
+    [install]='--bundle --password-fd --config --offline --standalone --dry-run --unattended'
+    [upgrade]='--bundle --password-fd --config --offline --dry-run --unattended'
     [rollback]='--dry-run --unattended'
     [uninstall]='--purge --dry-run --unattended'
     [check]='--unattended'
@@ -1263,6 +1272,7 @@ parse() { # options allowed, arguments…
                 if ((!$#)) || [[ -z $1 ]]; then wrong_usage "$option needs a value"; fi
                 case $option in
                     --bundle) BUNDLE=$1 ;;
+                    --password-fd) PASSWORD_FD=$1 ;;
                     --config) GIVEN_CONFIG=$1 ;;
                     --offline) WHEELHOUSE=$1 ;;
                     --arch) ARCH=$1 ;;

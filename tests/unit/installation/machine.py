@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 STAND_INS = Path(__file__).parent / "programs"
-KILLED = ("chgrp", "chown", "cp", "install", "ln", "mkdir", "mktemp", "mv", "python3", "rm", "rmdir", "systemctl", "systemd-creds", "touch")
+KILLED = ("chgrp", "chown", "cp", "install", "ln", "mkdir", "mktemp", "mv", "rm", "rmdir", "systemctl", "systemd-creds", "touch")
 UNIT = "[Service]\nExecStart=/opt/blinkd/current/bin/blinkd run\n"
 
 
@@ -41,11 +41,13 @@ class Machine:
 
     def run(self, *arguments: str, kill_at: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run install.sh; kill_at: before which of its changing programs everything is killed, 0 for never (they are counted)."""
+        path = f"{self.programs}:{os.environ['PATH']}"
         if kill_at is not None:
             (self.killers / "count").write_text("0\n")
-            variables |= {"KILL_AT": str(kill_at), "KILL_COUNT": str(self.killers / "count")}
-        variables |= {"INSTALL_ROOT": str(self.root), "PROGRAMS": str(self.programs), "KILLERS": str(self.killers)}
-        variables |= {"REAL_PYTHON": sys.executable, "PATH": f"{self.killers}:{self.programs}:{os.environ['PATH']}"}
+            variables |= {"KILL_AT": str(kill_at), "KILL_COUNT": str(self.killers / "count"), "KILLERS": str(self.killers)}
+            path = f"{self.killers}:{path}"
+        variables |= {"INSTALL_ROOT": str(self.root), "PROGRAMS": str(self.programs)}
+        variables |= {"REAL_PYTHON": sys.executable, "PATH": path}
         given = {name: value for name, value in os.environ.items() if not name.startswith("BLINKD_")}
         return subprocess.run(
             [self.checkout / "install.sh", *arguments],
