@@ -217,8 +217,6 @@ class Metrics:
             self._server = MetricsServer(self._figures.registry, host, port)
         except OSError as error:
             words = f"{host} port {port}: {error.strerror or error}; set metrics.host and metrics.port to what is this machine's and free"
-            if self._part.words != words:
-                log.warning("metrics: %s", words)
             self._part = PartHealth(PART, "degraded", words)
         else:
             log.info("metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.port)
