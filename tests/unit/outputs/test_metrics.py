@@ -130,7 +130,7 @@ def test_nothing_listens_unless_asked_for() -> None:
     assert open_metrics(MetricsSettings()) is None
 
 
-def test_a_port_that_is_taken_is_said_and_tried_again_and_nothing_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_port_that_is_taken_is_said_and_tried_again_and_nothing_is_raised() -> None:
     now = 0.0
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -142,7 +142,6 @@ def test_a_port_that_is_taken_is_said_and_tried_again_and_nothing_is_raised(capl
         assert f"127.0.0.1 port {port}: Address already in use" in part.words
         now = RETRY_S
         metrics.health(health())
-        assert len(caplog.records) == 1  # the same words once
         assert metrics.port is None
     now = 2 * RETRY_S - 1
     metrics.health(health())
@@ -154,10 +153,10 @@ def test_a_port_that_is_taken_is_said_and_tried_again_and_nothing_is_raised(capl
     metrics.close()
 
 
-def test_an_address_that_is_not_this_machines_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_that_is_not_this_machines_is_said() -> None:
     metrics = Metrics(MetricsSettings(enabled=True, host="192.0.2.1"))
     assert metrics.part().state == "degraded"
-    assert "192.0.2.1 port 9464" in caplog.text
+    assert "192.0.2.1 port 9464" in metrics.part().words
     metrics.close()
 
 
