@@ -32,9 +32,14 @@ from blinkd.sync.backoff import Backoff
 PART: Final = "home_assistant"
 COUNT_EVERY_S: Final = 30.0  # between counts of who is present: corrections, other terminals' people and midnight come without an event
 BIRTH_DELAY_S: Final = 3.0  # after Home Assistant's start, at random: a hundred terminals must not answer in one moment
+STEADY_S: Final = (
+    30.0  # a connection that lasted for so long worked; two terminals of one name, who throw each other out, must not do so for ever
+)
 CONNECT_S: Final = 10.0  # for TCP and TLS
-KEEPALIVE_S: Final = 30  # a broker that says nothing for one and a half times as long is gone
-EVENTS_MOST: Final = 32  # that wait to be sent; more come only while the broker does not read
+KEEPALIVE_S: Final = (
+    30  # a broker that says nothing for twice as long is gone, and what waits for it (a message a second at most) is dropped
+)
+EVENTS_MOST: Final = 32  # that wait for the thread, which counts; more never come in that time
 UNGREETED: Final = "the connection ended before the broker's greeting (check home_assistant.tls and port)"
 CLOSE_S: Final = 0.4  # for goodbye
 
@@ -53,14 +58,16 @@ class HomeAssistant:
         chance: random.Random | None = None,
         backoff: Backoff | None = None,
         count_every_s: float = COUNT_EVERY_S,
+        keepalive_s: int = KEEPALIVE_S,
     ) -> None:
-        """Begin to connect. terminal: its id; chance: what delays are drawn from; count_every_s: seconds."""
+        """Begin to connect. terminal: its id; chance: what delays are drawn from; count_every_s, keepalive_s: seconds."""
         self._settings = settings
         self._terminal = terminal
         self._counter = counter
         self._chance = chance or random.SystemRandom()
         self._backoff = backoff or Backoff(1.0, 120.0)
         self._count_every_s = count_every_s
+        self._keepalive_s = keepalive_s
         self._topics = Topics.of(settings.discovery_prefix, terminal)
         self._changed = threading.Condition()
         # all of these are touched under the condition only
@@ -109,7 +116,10 @@ class HomeAssistant:
 
     def _keep(self) -> None:
         while not self._stopping:
+            began = time.monotonic()
             trouble = self._connection()
+            if time.monotonic() - began >= STEADY_S:
+                self._backoff.reset()
             with self._changed:
                 self._online = False
                 self._events.clear()
@@ -131,7 +141,7 @@ class HomeAssistant:
         except ConfigError as error:
             return str(error)
         try:
-            client.connect(settings.broker, settings.port, KEEPALIVE_S)
+            client.connect(settings.broker, settings.port, self._keepalive_s)
         except (OSError, UnicodeError) as error:  # of a name that no name can be
             hint = (
                 "; where the broker speaks no TLS, set home_assistant.tls and port"
@@ -232,7 +242,6 @@ class HomeAssistant:
                 )
             else:
                 self._trouble, self._online = "", True
-                self._backoff.reset()
             self._wake()
         if not code.is_failure:
             client.subscribe(self._settings.birth_topic)

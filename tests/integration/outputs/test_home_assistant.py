@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from blinkd.errors import StoreError
-from blinkd.outputs.home_assistant import EVENTS_MOST, HomeAssistant, open_home_assistant
+from blinkd.outputs.home_assistant import COUNT_EVERY_S, EVENTS_MOST, KEEPALIVE_S, HomeAssistant, open_home_assistant
 from blinkd.outputs.port import Health, PartHealth
 from blinkd.outputs.presence import Presence
 from blinkd.session.events import Event
@@ -90,9 +90,11 @@ Opened = Callable[..., HomeAssistant]
 def opened(broker: HouseBroker, password: Path, counter: Counter) -> Iterator[Opened]:
     with ExitStack() as stack:
 
-        def make(**changes: Any) -> HomeAssistant:
+        def make(*, count_every_s: float = COUNT_EVERY_S, keepalive_s: int = KEEPALIVE_S, **changes: Any) -> HomeAssistant:
             values = {"broker": "127.0.0.1", "tls": False, "port": broker.port, "user": USER, "password_file": password} | changes
-            made = HomeAssistant(HomeAssistantSettings(**values), "door.1", counter, chance=NoDelay(), backoff=Backoff(0.05, 0.05, 0.05))
+            quick: dict[str, Any] = {"chance": NoDelay(), "backoff": Backoff(0.05, 0.05, 0.05)}
+            quick |= {"count_every_s": count_every_s, "keepalive_s": keepalive_s}
+            made = HomeAssistant(HomeAssistantSettings(**values), "door.1", counter, **quick)
             return stack.enter_context(closing(made))
 
         yield make
@@ -308,17 +310,29 @@ def test_a_connection_that_broke_is_made_again_and_nothing_old_is_sent(opened: O
         assert house.texts(EVENT) == []
 
 
-def test_a_broker_that_no_longer_reads_holds_a_few_events_only(opened: Opened, broker: HouseBroker, counter: Counter) -> None:
-    assistant = opened()
+def test_a_broker_that_hangs_is_left_and_taken_up_again_when_it_answers(opened: Opened, broker: HouseBroker, counter: Counter) -> None:
+    assistant = opened(keepalive_s=1)
     assistant.health(health())
     wait_ok(assistant, counter)
     broker.freeze()
     try:
         for number in range(10 * EVENTS_MOST):
-            assistant.event(Event(float(number), number, "refused", {"reason": "not_live"}))
+            assistant.event(Event(float(number), number, "punch", dict(PUNCH)))
         assert len(assistant._events) <= EVENTS_MOST
+        wait_for(assistant, lambda part: part.state == "degraded")
+        assert len(assistant._events) == 0
     finally:
         broker.thaw()
+    counter.presence = Presence(2, 2, MIDNIGHT)
+    with closing(House(broker)) as house:
+        house.wait_for(STATE, present=2)
+
+
+def test_presence_is_counted_again_without_an_event(opened: Opened, house: House, counter: Counter) -> None:
+    opened(count_every_s=0.05).health(health())
+    house.wait_for(STATE, present=0)
+    counter.presence = Presence(1, 0, MIDNIGHT)  # a correction, or another terminal's
+    house.wait_for(STATE, present=1)
 
 
 def test_a_wrong_password_is_said_and_never_shown(
