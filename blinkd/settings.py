@@ -33,6 +33,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+MqttTopic = Annotated[str, Field(pattern=r"^[^/#+$\s][^#+\s]{0,199}$")]
 TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # part of MQTT topics later: no slash, no wildcard
 
 
@@ -313,6 +314,37 @@ class RelaySettings(Section):
         return value
 
 
+class MetricsSettings(Section):
+    """Figures for Prometheus, over HTTP without a password: no name and no person's id is among them."""
+
+    enabled: bool = False  # who does not ask opens no port
+    host: str = "127.0.0.1"  # an IP address, for a name would have to be looked up; beyond this machine everybody in the network may read
+    port: int = Field(9464, ge=1, le=65_535)  # as exporters of OpenTelemetry have it
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
+        return value
+
+
+class HomeAssistantSettings(Section):
+    """The way to Home Assistant: MQTT discovery by a broker of the house, which is not the relay's."""
+
+    broker: str = ""  # name or address; empty: Home Assistant is told nothing
+    tls: bool = True  # without it password and presence are readable on the way
+    port: int = Field(8883, ge=1, le=65_535)  # 1883 is usual without TLS
+    ca_file: Path | None = None  # authority of the broker's certificate; None: those that the system trusts
+    user: str = Field("", max_length=200)  # at the broker; empty: no user, no password
+    password_file: Path | None = None  # None: the systemd credential; a password in this file would be read by too many
+    discovery_prefix: MqttTopic = "homeassistant"  # Home Assistant's own default
+    birth_topic: MqttTopic = "homeassistant/status"  # likewise; where it says that it has started
+    names: bool = False  # whether events say who; the house's automation need not know
+
+
 class Settings(BaseSettings):
     """All settings; build it with `load_settings`."""
 
@@ -332,6 +364,8 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sync: SyncSettings = SyncSettings()
     relay: RelaySettings = RelaySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
