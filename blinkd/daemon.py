@@ -6,10 +6,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from threading import Event as Flag
+from typing import TYPE_CHECKING
 
+from blinkd.attendance.shifts.rota import Rota
 from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
@@ -33,7 +35,11 @@ from blinkd.supervision.status import content_of, read_temperature_c, words_of
 from blinkd.supervision.sync_process import SyncProcess
 from blinkd.supervision.vision import Vision
 from blinkd.sync.runner import read_state
+from blinkd.timing import NO_TIMING
 from blinkd.upkeep import Done, due, keep_up
+
+if TYPE_CHECKING:
+    from blinkd.outputs.metrics import Metrics
 
 START_S = 60.0  # what systemd is asked to wait from now on, while the camera does not answer
 LEAVE_S = 2.5  # from being told to stop until nothing is waited for any more; systemd and people wait 3 s
@@ -75,7 +81,9 @@ class Duty:
         self._store = store
         self._notifier = notifier
         self._reload = reload
-        self._parts = parts = Parts(settings, gallery=True)
+        metrics = _metrics(settings)
+        self._outputs: list[Output] = [] if metrics is None else [metrics]
+        self._parts = parts = Parts(settings, gallery=True, timing=NO_TIMING if metrics is None else metrics.timing)
         parts.count(store)
         embedder = parts.embedder
         self._following = Following(store.people, embedder.model_id)
@@ -85,7 +93,7 @@ class Duty:
         self._vision = Vision(self._main_line, self._forget_networks)
         self._sync = SyncProcess(config) if settings.sync.broker else None
         self._daily = Daily(self._keep_up)
-        self._outputs: list[Output] = []
+        self._outputs += self._others()
         self._capture = LiveCapture(lambda: open_source(self._settings.camera), settings.camera, _camera_changed)
         self._loop = Loop(self._capture, self._vision, self._report, self._look, self._ready, notifier)
         self._is_ready = self._behind = self._renew = False  # _behind: somebody has written, and what it was has not been looked at yet
@@ -169,6 +177,18 @@ class Duty:
             write_status(self._settings.state_dir, content_of(health))
         for output in self._outputs:
             output.health(health)
+
+    def _others(self) -> Iterator[Output]:
+        if self._settings.home_assistant.broker:
+            from blinkd.outputs.home_assistant import HomeAssistant  # noqa: PLC0415  few terminals need it
+            from blinkd.outputs.presence import BookCounter  # noqa: PLC0415
+
+            parts = self._parts
+            counter = BookCounter(lambda: parts.open_store(read_only=True), self._rota, parts.clock)
+            yield HomeAssistant(self._settings.home_assistant, self._settings.terminal.id, counter)
+
+    def _rota(self, store: Store) -> Rota:
+        return self._parts.rota(store)  # by the settings that are in force when it is asked
 
     def _keep_up(self, goes_on: Callable[[], bool]) -> Done:
         parts = self._parts
@@ -269,6 +289,14 @@ class Duty:
         if self._counts[1]:
             return PartHealth("sync", "degraded", f"{self._counts[1]} are not taken by the relay: `blinkd sync status`")
         return PartHealth("sync", "ok")
+
+
+def _metrics(settings: Settings) -> "Metrics | None":
+    if not settings.metrics.enabled:
+        return None
+    from blinkd.outputs.metrics import Metrics  # noqa: PLC0415  few terminals need it
+
+    return Metrics(settings.metrics)
 
 
 def refuse_unsafe(settings: Settings) -> None:

@@ -30,6 +30,7 @@ from blinkd.session.machine import Desk, Recogniser, SessionMachine
 from blinkd.session.terminal import Terminal
 from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store
+from blinkd.timing import NO_TIMING, Timing
 from blinkd.vision.analysis import FaceAnalyser
 from blinkd.vision.embedder import Embedder, open_embedder
 from blinkd.vision.face import Embedding
@@ -45,9 +46,14 @@ KEPT = frozenset({"manifest", "choice", "speeds", "model_id", "clock"})  # by a 
 class Parts:
     """The parts of one process, each built when first asked for: `people list` loads no network."""
 
-    def __init__(self, settings: Settings, *, gallery: bool = False) -> None:
-        """Build nothing yet; gallery: whether they serve the people of the state folder, whose number has a say in the choice of the model."""
+    def __init__(self, settings: Settings, *, gallery: bool = False, timing: Timing = NO_TIMING) -> None:
+        """Build nothing yet.
+
+        gallery: whether they serve the people of the state folder, whose number has a say in the choice of the model; timing: is told how long
+        each stage of a frame takes.
+        """
         self.settings = settings
+        self._timing = timing
         self._gallery = gallery
         self._enrolled: tuple[set[str], int] | None = None  # models for which everybody is enrolled, number of templates
 
@@ -212,7 +218,7 @@ class Parts:
 
     def reloaded(self, settings: Settings) -> "Parts":
         """By settings of which nothing has changed that needs a restart; the networks, and what was chosen at the start, stay."""
-        new = Parts(settings, gallery=self._gallery)
+        new = Parts(settings, gallery=self._gallery, timing=self._timing)
         new._enrolled = self._enrolled
         new.__dict__.update({name: value for name, value in self.__dict__.items() if name in KEPT | NETWORKS})
         return new
@@ -253,8 +259,9 @@ class Parts:
     def main_line(self, recogniser: Recogniser, desk: Desk, name_of: Callable[[str], str], seed: int | None) -> Terminal:
         """Gate, tracker and session machine for whoever decides on identity and attendance. seed: of the challenges; None at a door."""
         chance = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  a replay must decide the same each time
-        machine = SessionMachine(self.settings, self.reader, self.eyes, recogniser, desk, name_of, chance)
-        return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(), machine)
+        timing = self._timing
+        machine = SessionMachine(self.settings, self.reader, self.eyes, recogniser, desk, name_of, chance, timing)
+        return Terminal(MotionGate(self.settings.motion), self.analyser.tracker(timing), machine, timing)
 
 
 def _only_shift(attendance: AttendanceSettings) -> Shift:

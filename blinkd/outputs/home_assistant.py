@@ -12,7 +12,6 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -259,11 +258,6 @@ class HomeAssistant:
             with self._changed:
                 self._birth_at = time.monotonic() + self._chance.uniform(0, BIRTH_DELAY_S)
                 self._wake()
-
-
-def open_home_assistant(settings: HomeAssistantSettings, terminal: str, counter: Callable[[], Counter]) -> HomeAssistant | None:
-    """The output, where the settings name a broker. counter: makes who counts."""
-    return HomeAssistant(settings, terminal, counter()) if settings.broker else None
 
 
 class _Connection(ssl.SSLSocket):

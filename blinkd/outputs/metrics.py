@@ -221,8 +221,3 @@ class Metrics:
         else:
             log.info("metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.port)
             self._part = PartHealth(PART, "ok")
-
-
-def open_metrics(settings: MetricsSettings) -> Metrics | None:
-    """The output, where the settings ask for it."""
-    return Metrics(settings) if settings.enabled else None

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from blinkd.settings import Settings, key_paths
 
 # What holds a device, a lock, a network or the place of the data cannot be changed under a working terminal; all else can, between two visits
-NEEDS_RESTART = ("state_dir", "models_dir", "terminal.id", "terminal.trust_hardware_clock", "camera", "vision", "store", "relay")
+NEEDS_RESTART = (
+    "state_dir",
+    "models_dir",
+    "terminal.id",
+    "terminal.trust_hardware_clock",
+    "camera",
+    "vision",
+    "store",
+    "relay",
+    "metrics",
+    "home_assistant",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from blinkd.clock import SystemClock
+from blinkd.measure.servers.ports import free_ports
 from blinkd.status_file import part_states
 from tests.integration.faces.commands import START, blinkd, blinkd_process, variables
 from tests.integration.faces.conftest import MAN
@@ -157,6 +159,21 @@ def test_a_recording_that_is_missing_is_reported_and_the_daemon_still_stops(stat
             running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(20) in (0, 1)
         assert "Traceback" not in "".join(running.said)
+    finally:
+        running.close()
+
+
+def test_metrics_are_served_where_asked_for_and_count_what_happened(state: Path, camera: dict[str, str]) -> None:
+    (port,) = free_ports(1)
+    running = Daemon(state, **camera, BLINKD_METRICS__ENABLED="true", BLINKD_METRICS__PORT=str(port))
+    try:
+        running.wait_for("EVENT=punch")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert 'blinkd_punches_total{direction="in"} 1.0' in text
+        assert 'blinkd_stage_seconds_count{stage="embed"}' in text
+        assert MAN not in text
+        assert running.stop()[0] == 0
     finally:
         running.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from blinkd.outputs.metrics import RETRY_S, Metrics, open_metrics
+from blinkd.outputs.metrics import RETRY_S, Metrics
 from blinkd.outputs.metrics_server import MOST_CLIENTS
 from blinkd.outputs.port import Health, PartHealth
 from blinkd.session.events import Event
@@ -127,7 +127,7 @@ def test_two_in_one_process_share_nothing(metrics: Metrics) -> None:
 
 
 def test_nothing_listens_unless_asked_for() -> None:
-    assert open_metrics(MetricsSettings()) is None
+    assert MetricsSettings().enabled is False
 
 
 def test_a_port_that_is_taken_is_said_and_tried_again_and_nothing_is_raised() -> None:
