@@ -1,30 +1,36 @@
-"""The verbs fleet …: certificates, from the administrator's own authority to terminals, relays and the broker.
+"""The verbs fleet …: certificates and bundles, from the administrator's own authority to terminals, relays and the broker.
 
-`init`, `issue…`, `revoke` and `list` work on the authority's folder, which belongs on a machine that is no terminal; `request` and `install` on a
-terminal's state folder.
+Those here work on the authority's folder, which belongs on a machine that is no terminal; those of `fleet_terminal.py` on a terminal's state
+folder.
 """
 
-import json
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from blinkd.cli import fleet_terminal
 from blinkd.cli.keys import organisation_of
 from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.cli.passwords import PasswordFd, Passwords
 from blinkd.cli.whole_file import write_whole as write_out
 from blinkd.clock import SystemClock
 from blinkd.crypto.authority import CA_FILE, CRL_FILE, SERVICE_DAYS, TERMINAL_DAYS, Authority, has_password, read_issued
-from blinkd.crypto.box import Box
-from blinkd.crypto.installation import install_certificate
+from blinkd.crypto.chain import canonical
 from blinkd.crypto.keyfile import alone, write_whole
-from blinkd.crypto.request import Request, make_request, own_tls_key
-from blinkd.crypto.signing import Signer
-from blinkd.errors import CertificateRefused, KeyMissing
+from blinkd.crypto.names import is_name
+from blinkd.crypto.request import Request
+from blinkd.crypto.unlocked import load_file
+from blinkd.errors import BundleRefused, CertificateRefused, KeyMissing
+from blinkd.fleet.bundle import authority_fingerprint
+from blinkd.fleet.claim import answer, checked
+from blinkd.fleet.expiry import WARN_DAYS
+from blinkd.fleet.making import VALID_DAYS, Wanted, answer_claim, answer_request, make_whole
 from blinkd.settings import Settings
 
 DEFAULT_FOLDER = Path("blinkd-ca")
@@ -33,13 +39,24 @@ ASKED = "authority's password"
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Certificates: init, request, issue, install, issue-relay, issue-broker, revoke, list.",
+    help="Certificates and bundles: init, request, claim, issue, approve, install, renew, issue-relay, issue-broker, revoke, list.",
 )
 
 Folder = Annotated[Path, typer.Option("--folder", metavar="F", help="The authority's folder.")]
 Out = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")]
 OutFolder = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A folder for certificate, key, ca.pem and crl.pem.")]
 Days = Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="How long it is valid.")]
+KeyringOption = Annotated[
+    Path | None,
+    typer.Option("--keyring", metavar="FILE", help="What `blinkd keys export` wrote: the bundle brings the organisation's keys."),
+]
+LockedOption = Annotated[
+    bool, typer.Option("--locked", help="Leave the keyring behind its password, which the terminal then asks for, instead of asking here.")
+]
+SettingsOption = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="TOML: settings for the terminal, as sync.broker.")]
+ValidOption = Annotated[int, typer.Option("--valid", min=1, max=366, metavar="DAYS", help="How long the bundle may be installed.")]
+
+fleet_terminal.register(app)
 
 
 @app.command("init")
@@ -64,49 +81,86 @@ def init(
         out.print("Its key is not encrypted: who copies the folder can issue certificates in everybody's name.")
 
 
-@app.command("request")
-def request(context: typer.Context, out: Out) -> None:
-    """On a terminal: make its keys where they are missing, and ask for a certificate. `fleet issue` answers the file."""
-    settings: Settings = context.obj
-    folder, org = settings.state_dir, organisation_of(settings)
-    with alone(folder):
-        signer, box = Signer.load(folder, create=not _has_signed(settings)), Box.load(folder, create=True)
-        asked = make_request(settings.terminal.id, org, own_tls_key(folder), signer.public, box.public)
-    write_out(out, json.dumps(asked.to_json(signer)).encode() + b"\n")
-    said = notes()  # the request itself may go to standard output
-    said.print(f"asks for the certificate of {org}/{settings.terminal.id}; run `blinkd fleet issue` with it at the authority", markup=False)
-    said.print(f"fingerprint: {asked.fingerprint()}", markup=False)
-
-
 @app.command("issue")
 def issue(
-    path: Annotated[Path, typer.Argument(metavar="REQUEST", help="What `blinkd fleet request` wrote on the terminal.")],
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST|TERMINAL", help="What `blinkd fleet request` wrote on the terminal; or the name of a terminal."),
+    ],
     out: Out,
     folder: Folder = DEFAULT_FOLDER,
     days: Days = TERMINAL_DAYS,
+    keyring: KeyringOption = None,
+    locked: LockedOption = False,
+    settings: SettingsOption = None,
+    valid: ValidOption = VALID_DAYS,
     password_fd: PasswordFd = None,
 ) -> None:
-    """Issue a terminal's certificate. Be sure that the file is the terminal's own: compare the fingerprint with the one it showed."""
-    asked = Request.load(path)
-    authority = _authority(folder, password_fd)
-    write_out(out, authority.issue_terminal(asked, days))
+    """Issue a terminal's certificate; with --keyring or --settings a bundle, which holds all that the terminal needs.
+
+    For a request: be sure that the file is the terminal's own: compare the fingerprint with the one it showed. For a name: the terminal gets its
+    keys in the bundle, which opens by a code that is shown once.
+    """
+    path = Path(what)
+    named = not path.exists() and is_name(what) and path.suffix != ".json"
+    asked = None if named else Request.load(path)
+    if named and keyring is None:
+        raise typer.BadParameter(
+            f"{what}: no such file; for the bundle of a terminal called {what} give --keyring, as `blinkd keys export` wrote it"
+        )
+    words = Passwords(password_fd)
+    authority = open_authority(folder, words)
     said = notes()  # the certificate itself may go to standard output
-    said.print(f"issued to {authority.org}/{asked.terminal}, whose request has the fingerprint {asked.fingerprint()}", markup=False)
-    said.print(f"bring it and {folder / CA_FILE} to the terminal and run `blinkd fleet install` there", markup=False)
+    if asked is not None and keyring is None and settings is None:
+        write_out(out, authority.issue_terminal(asked, days))
+        said.print(f"issued to {authority.org}/{asked.terminal}, whose request has the fingerprint {asked.fingerprint()}", markup=False)
+        said.print(f"bring it and {folder / CA_FILE} to the terminal and run `blinkd fleet install` there", markup=False)
+        return
+    now = clock_of(context.obj).now().utc
+    with wanted(keyring, settings, valid, words, locked=locked) as content:
+        if asked is not None:
+            write_out(out, answer_request(authority, asked, days, content, now).to_bytes())
+            said.print(f"for {authority.org}/{asked.terminal}, whose request has the fingerprint {asked.fingerprint()}", markup=False)
+            said.print(f'install with: blinkd fleet install {out} --authority "{authority_fingerprint(authority.ca_pem)}"', markup=False)
+            return
+        bundle, code = make_whole(authority, what, days, content, now)
+    write_out(out, bundle.to_bytes())
+    said.print(
+        f"for {authority.org}/{what}, to be installed until {bundle.expires:%Y-%m-%d} by this code, which is shown only now:", markup=False
+    )
+    said.print(f"  {code}", markup=False)
+    said.print("Bring the code by another way than the file: who has both has the terminal's keys.")
 
 
-@app.command("install")
-def install(
+@app.command("approve")
+def approve(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="CERT.pem", help="What `blinkd fleet issue` wrote.")],
-    ca: Annotated[Path, typer.Option("--ca", metavar="CA.pem", help="The authority's certificate.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What `blinkd fleet claim` shows on the terminal.")],
+    request: Annotated[Path, typer.Option("--request", metavar="FILE", help="The request, as `fleet claim -o` wrote it.")],
+    out: Out,
+    keyring: Annotated[Path, typer.Option("--keyring", metavar="FILE", help="What `blinkd keys export` wrote.")],
+    terminal: Annotated[
+        str | None, typer.Option("--terminal", metavar="NAME", help="What the terminal shall be called; else what it calls itself.")
+    ] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    days: Days = TERMINAL_DAYS,
+    locked: LockedOption = False,
+    settings: SettingsOption = None,
+    valid: ValidOption = VALID_DAYS,
+    password_fd: PasswordFd = None,
 ) -> None:
-    """On a terminal: put its certificate and the authority's in their places, once both are found to be the right ones."""
-    settings: Settings = context.obj
-    now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
-    at = now.utc if now.confidence == "synced" else None  # a clock that may be wrong says nothing about validity
-    found = install_certificate(settings.state_dir, organisation_of(settings), settings.terminal.id, _bytes(path), _bytes(ca), at)
-    console().print(f"{found.org}/{found.terminal} is certified until {found.not_after:%Y-%m-%d}", markup=False)
+    """Take a new terminal in: check that the request is the one whose code its console shows, and answer it with a bundle."""
+    asked = Request.load(request)
+    secret = checked(code, asked)
+    words = Passwords(password_fd)
+    authority, name = open_authority(folder, words), terminal or asked.terminal
+    with wanted(keyring, settings, valid, words, locked=locked) as content:
+        bundle = answer_claim(authority, asked, name, days, content, clock_of(context.obj).now().utc)
+    write_out(out, canonical(answer(asked, secret, bundle)) + b"\n")
+    notes().print(
+        f"{authority.org}/{name} is approved; bring the answer to the terminal and run `blinkd fleet install` there", markup=False
+    )
 
 
 @app.command("issue-relay")
@@ -147,21 +201,55 @@ def revoke(
 
 
 @app.command("list")
-def list_(folder: Folder = DEFAULT_FOLDER, as_json: bool = JsonFlag) -> None:
-    """What the authority has given out; needs no password."""
-    issued = read_issued(folder)
+def list_(context: typer.Context, folder: Folder = DEFAULT_FOLDER, as_json: bool = JsonFlag) -> None:
+    """What the authority has given out, and for how long it counts yet; needs no password."""
+    issued, today = read_issued(folder), clock_of(context.obj).now().utc.date()
+    days_left = [(date.fromisoformat(one.not_after) - today).days for one in issued]
     if as_json:
-        print_json([asdict(one) for one in issued])
+        print_json([asdict(one) | {"days_left": left} for one, left in zip(issued, days_left, strict=True)])
         return
-    table = Table("kind", "name", "until", "state", "serial number")
-    for one in issued:
-        state = "counts" if one.revoked is None else f"revoked {one.revoked}"
-        table.add_row(one.kind, one.name, one.not_after, state, one.serial)
+    table = Table("kind", "name", "until", "days left", "state", "serial number")
+    for one, left in zip(issued, days_left, strict=True):
+        state = (
+            f"revoked {one.revoked}"
+            if one.revoked is not None
+            else "past its date"
+            if left < 0
+            else "ends soon"
+            if left <= WARN_DAYS
+            else "counts"
+        )
+        table.add_row(one.kind, one.name, one.not_after, str(left), state, one.serial)
     console().print(table if issued else f"{folder}: nothing was issued yet", markup=False)
 
 
 def _authority(folder: Path, password_fd: int | None) -> Authority:
-    return Authority.load(folder, Passwords(password_fd).existing(ASKED) if has_password(folder) else None)
+    return open_authority(folder, Passwords(password_fd))
+
+
+def open_authority(folder: Path, words: Passwords) -> Authority:
+    """The authority of a folder; its password is asked where it has one."""
+    return Authority.load(folder, words.existing(ASKED) if has_password(folder) else None)
+
+
+@contextlib.contextmanager
+def wanted(keyring: Path | None, settings: Path | None, valid: int, words: Passwords, *, locked: bool) -> Iterator[Wanted]:
+    """What a bundle shall hold; the organisation password is asked for, unless the terminal is to ask for it."""
+    with contextlib.ExitStack() as stack:
+        file = None if keyring is None else load_file(keyring)
+        opened = None if file is None or locked else stack.enter_context(file.opened(words.existing("organisation password")))
+        text = ""
+        if settings is not None:
+            try:
+                text = settings.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise BundleRefused(f"{settings}: cannot be read: {error}; check its name and mode") from None
+        yield Wanted(file, opened, text, timedelta(days=valid))
+
+
+def clock_of(settings: Settings) -> SystemClock:
+    """This machine's clock."""
+    return SystemClock(trust_hardware=settings.terminal.trust_hardware_clock)
 
 
 def _write_pair(authority: Authority, out: Path, name: str, make: Callable[[], tuple[bytes, bytes]]) -> None:
@@ -182,18 +270,3 @@ def _known_organisation(settings: Settings) -> str:
         return organisation_of(settings)
     except KeyMissing:
         raise typer.BadParameter("--organisation ORG is needed where no keyring names it") from None
-
-
-def _has_signed(settings: Settings) -> bool:
-    """Whether the terminal has signed entries or people: then its signing key must be there, for by a new one none of it would hold."""
-    from blinkd.store.database import Store  # noqa: PLC0415  brings what the other verbs do without
-
-    with Store.open(settings.state_dir, settings.store, read_only=True) as store:
-        return store.book.head() is not None or bool(store.people.all())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CertificateRefused(f"{path}: cannot be read: {error.strerror}") from None

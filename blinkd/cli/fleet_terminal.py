@@ -1,0 +1,201 @@
+"""The verbs fleet … of a terminal: request, claim, install, renew."""
+
+import contextlib
+import json
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blinkd.cli.keys import organisation_of
+from blinkd.cli.output import console, notes
+from blinkd.cli.passwords import PasswordFd, Passwords
+from blinkd.cli.qr import shown
+from blinkd.cli.whole_file import write_whole as write_out
+from blinkd.clock import SystemClock
+from blinkd.crypto.box import Box
+from blinkd.crypto.chain import canonical
+from blinkd.crypto.installation import install_certificate
+from blinkd.crypto.keyfile import alone
+from blinkd.crypto.request import UNCLAIMED, Request, make_request, own_tls_key
+from blinkd.crypto.signing import Signer
+from blinkd.errors import BundleRefused
+from blinkd.fleet.arrival import Arrival, Given, Here, examine
+from blinkd.fleet.bundle import Bundle, read_limited
+from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
+from blinkd.fleet.expiry import expiry_of
+from blinkd.fleet.placing import place_all, resume
+from blinkd.settings import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE, Settings
+
+USER = "blinkd"  # who runs the daemon, where install.sh has made the user
+PEM = b"-----BEGIN "
+
+Out = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write it; - for standard output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the group."""
+    app.command("request")(request)
+    app.command("claim")(claim)
+    app.command("install")(install)
+    app.command("renew")(renew)
+
+
+def request(
+    context: typer.Context,
+    out: Out,
+    organisation: Annotated[
+        str | None,
+        typer.Option("--organisation", metavar="ORG", help="Whose certificate is asked for, where no keyring is here that tells."),
+    ] = None,
+) -> None:
+    """On a terminal: make its keys where they are missing, and ask for a certificate. `fleet issue` answers the file."""
+    settings: Settings = context.obj
+    org = organisation or organisation_of(settings)
+    asked, signer = _asked(settings, org)
+    write_out(out, json.dumps(asked.to_json(signer)).encode() + b"\n")
+    said = notes()  # the request itself may go to standard output
+    said.print(f"asks for the certificate of {org}/{settings.terminal.id}; run `blinkd fleet issue` with it at the authority", markup=False)
+    said.print(f"fingerprint: {asked.fingerprint()}", markup=False)
+
+
+def renew(context: typer.Context, out: Out) -> None:
+    """On a terminal: ask for its next certificate, with the keys that it has. `fleet issue` answers the file, `fleet install` takes the answer."""
+    settings: Settings = context.obj
+    expiry = expiry_of(settings, SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now())
+    notes().print(expiry.words, markup=False)
+    if expiry.not_after is None:
+        raise BundleRefused("there is no certificate to renew; `blinkd fleet request` or `blinkd fleet claim` asks for the first one")
+    request(context, out)
+
+
+def claim(context: typer.Context, out: Out) -> None:
+    """On a new terminal: make its keys, and show the code by which the administrator takes it in (`fleet approve CODE`)."""
+    settings: Settings = context.obj
+    asked, signer = _asked(settings, UNCLAIMED)
+    with alone(settings.state_dir):
+        begun = Claim.begin(settings.state_dir, asked, signer)
+    write_out(out, canonical(begun.sent) + b"\n")
+    said = notes()
+    typer.echo(shown(QR_SCHEME + begun.code), err=True)
+    said.print(f"code: {begun.code}", markup=False)
+    said.print("at the authority: blinkd fleet approve CODE --request FILE --keyring keyring.json -o ANSWER", markup=False)
+    said.print("then here: blinkd fleet install ANSWER", markup=False)
+
+
+def install(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="BUNDLE|ANSWER|CERT.pem", help="What `blinkd fleet issue` or `fleet approve` wrote.")],
+    ca: Annotated[Path | None, typer.Option("--ca", metavar="CA.pem", help="With CERT.pem: the authority's certificate.")] = None,
+    authority: Annotated[
+        str | None, typer.Option("--authority", metavar="FINGERPRINT", help="Of the authority, as `fleet issue` showed it.")
+    ] = None,
+    password_fd: PasswordFd = None,
+) -> None:
+    """On a terminal: take in what the authority has made for it. Everything is checked first; then all of it is put in place, or nothing."""
+    settings: Settings = context.obj
+    now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
+    try:
+        content = read_limited(path)
+        if content.startswith(PEM):
+            if ca is None:
+                raise typer.BadParameter(f"{path}: a certificate alone; give --ca, the authority's")
+            at = now.utc if now.confidence == "synced" else None  # a clock that may be wrong says nothing about validity
+            found = install_certificate(settings.state_dir, organisation_of(settings), settings.terminal.id, content, read_limited(ca), at)
+            console().print(f"{found.org}/{found.terminal} is certified until {found.not_after:%Y-%m-%d}", markup=False)
+            return
+        here = _here(context, settings)
+        with _locked(here):
+            bundle, claimed = _bundle(content, settings.state_dir)
+        words = Passwords(password_fd)
+        code = None if bundle.keys is None else words.existing("code of the bundle")
+        wants = bundle.keyring is not None and not bundle.grants
+        given = Given(code, words.existing("organisation password") if wants else None, authority, claimed)
+        with _locked(here):
+            arrival = examine(bundle, here, given, now)
+            place_all(settings.state_dir, arrival.places)
+            if claimed:
+                (settings.state_dir / CLAIM_FILE).unlink(missing_ok=True)  # its code has done its work
+    except BundleRefused as error:
+        raise BundleRefused(f"{path}: {error}") from None
+    _say(arrival)
+
+
+def _asked(settings: Settings, org: str) -> tuple[Request, Signer]:
+    folder = settings.state_dir
+    with _owned(folder), alone(folder):
+        resume(folder)
+        signer, box = Signer.load(folder, create=not _has_signed(settings)), Box.load(folder, create=True)
+        return make_request(settings.terminal.id, org, own_tls_key(folder), signer.public, box.public), signer
+
+
+def _bundle(content: bytes, state_dir: Path) -> tuple[Bundle, bool]:
+    """The bundle in a file, and whether it is the proved answer to this terminal's claim."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        raise BundleRefused("torn, or no bundle; bring it again") from None
+    if isinstance(value, dict) and value.get("kind") == KIND:
+        return Claim.load(state_dir).open(value, Box.load(state_dir, create=False)), True
+    return Bundle.of(value), False
+
+
+def _say(arrival: Arrival) -> None:
+    out, found = console(), arrival.certificate
+    for note in arrival.notes:
+        out.print(note, markup=False)
+    out.print(f"{found.org}/{found.terminal} is certified until {found.not_after:%Y-%m-%d}", markup=False)
+    out.print("A daemon that runs takes it up when it is started anew: systemctl restart blinkd")
+
+
+def _here(context: typer.Context, settings: Settings) -> Here:
+    named = context.find_root().params.get("config") or os.environ.get(ENV_CONFIG_FILE)
+    return Here(settings.state_dir, Path(named) if named else DEFAULT_CONFIG_FILE, _owner(settings.state_dir))
+
+
+def _owner(folder: Path) -> tuple[int, int] | None:
+    """Whose the state folder's files are to be, where root runs this for the daemon's user."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        if folder.exists():
+            found = folder.stat()
+            return found.st_uid, found.st_gid
+        user = pwd.getpwnam(USER)
+    except KeyError:
+        return None
+    return user.pw_uid, user.pw_gid
+
+
+@contextlib.contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """What root makes in the state folder belongs to the daemon's user, or the daemon could not read it."""
+    owner = _owner(folder)
+    before = set(folder.iterdir()) if folder.exists() else None
+    try:
+        yield
+    finally:
+        if owner is not None and folder.exists():
+            if before is None:
+                os.chown(folder, *owner)
+            for path in set(folder.iterdir()) - (before or set()):
+                os.chown(path, *owner, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def _locked(here: Here) -> Iterator[None]:
+    """While nobody else works on the folder; what an earlier run has left is ended first."""
+    with _owned(here.state_dir), alone(here.state_dir):
+        resume(here.state_dir)
+        yield
+
+
+def _has_signed(settings: Settings) -> bool:
+    """Whether the terminal has signed entries or people: then its signing key must be there, for by a new one none of it would hold."""
+    from blinkd.store.database import Store  # noqa: PLC0415  brings what the other verbs do without
+
+    with Store.open(settings.state_dir, settings.store, read_only=True) as store:
+        return store.book.head() is not None or bool(store.people.all())
