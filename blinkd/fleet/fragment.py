@@ -68,7 +68,9 @@ def merge(existing: str, wanted: Values) -> Merged:
         for key, value in table.items():
             path, line = f"{section}.{key}", f"{key} = {_written(f'{section}.{key}', value)}  {MARK}"
             there = before.get(section, {})
-            if isinstance(there, dict) and key in there:
+            if not isinstance(there, dict):
+                raise _by_hand([path], wanted)
+            if key in there:
                 if there[key] == value:
                     continue
                 if path not in owned:
@@ -108,10 +110,16 @@ def _prove(text: str, wanted: Mapping[str, Any], added: list[str], values: Value
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
-        by_hand = "; ".join(f"{path} = {_written(path, values[path.partition('.')[0]][path.partition('.')[2]])}" for path in added)
-        raise BundleRefused(
-            f"is written in a form into which nothing can be added safely; write these settings into it yourself: {by_hand}"
-        )
+        raise _by_hand(added, values)
+
+
+def _by_hand(paths: list[str], values: Values) -> BundleRefused:
+    lines = []
+    for path in paths:
+        section, _, key = path.partition(".")
+        lines.append(f"{path} = {_written(path, values[section][key])}")
+    words = "is written in a form into which nothing can be added safely; write these settings into it yourself"
+    return BundleRefused(f"{words}: {'; '.join(lines)}")
 
 
 def _written(path: str, value: object) -> str:
@@ -120,6 +128,6 @@ def _written(path: str, value: object) -> str:
         return value.isoformat()
     plain = isinstance(value, (str, int, float)) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
     text = json.dumps(value, ensure_ascii=False) if plain else ""
-    if not plain or "\x7f" in text or "\n" in text:
+    if not plain or "\x7f" in text:
         raise BundleRefused(f"its settings: at '{path}': {value!r:.80} cannot be set by a bundle; texts, numbers, switches and times can")
     return text
