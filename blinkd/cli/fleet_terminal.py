@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from blinkd.cli.config_file import config_file
 from blinkd.cli.keys import organisation_of
 from blinkd.cli.output import console, notes
 from blinkd.cli.passwords import PasswordFd, Passwords
@@ -28,7 +29,7 @@ from blinkd.fleet.bundle import Bundle, read_limited
 from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
 from blinkd.fleet.expiry import expiry_of
 from blinkd.fleet.placing import place_all, resume
-from blinkd.settings import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE, Settings
+from blinkd.settings import Settings
 
 USER = "blinkd"  # who runs the daemon, where install.sh has made the user
 PEM = b"-----BEGIN "
@@ -152,8 +153,7 @@ def _say(arrival: Arrival) -> None:
 
 
 def _here(context: typer.Context, settings: Settings) -> Here:
-    named = context.find_root().params.get("config") or os.environ.get(ENV_CONFIG_FILE)
-    return Here(settings.state_dir, Path(named) if named else DEFAULT_CONFIG_FILE, _owner(settings.state_dir))
+    return Here(settings.state_dir, config_file(context), _owner(settings.state_dir))
 
 
 def _owner(folder: Path) -> tuple[int, int] | None:
