@@ -287,6 +287,7 @@ class RelaySettings(Section):
         40, ge=1, le=100
     )  # messages in a transaction; the broker hands out 100 at most before it wants acknowledgements
     plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
+    claims: bool = False  # hold the requests of new terminals until they are approved; needs no token, so it is off unless it is wanted
     http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
     http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
     http_certificate: Path | None = None  # PEM, with its chain

@@ -26,9 +26,10 @@ from blinkd.crypto.keyfile import alone, write_whole
 from blinkd.crypto.names import is_name
 from blinkd.crypto.request import Request
 from blinkd.crypto.unlocked import load_file
-from blinkd.errors import BundleRefused, CertificateRefused, KeyMissing
+from blinkd.errors import BundleRefused, CarrierAway, CertificateRefused, KeyMissing
 from blinkd.fleet.bundle import authority_fingerprint
-from blinkd.fleet.claim import answer, checked
+from blinkd.fleet.carrier import Carrier
+from blinkd.fleet.claim import answer, checked, handle, handle_of
 from blinkd.fleet.expiry import WARN_DAYS
 from blinkd.fleet.making import VALID_DAYS, Wanted, answer_claim, answer_request, make_whole
 from blinkd.settings import Settings
@@ -137,9 +138,12 @@ def issue(
 def approve(
     context: typer.Context,
     code: Annotated[str, typer.Argument(metavar="CODE", help="What `blinkd fleet claim` shows on the terminal.")],
-    request: Annotated[Path, typer.Option("--request", metavar="FILE", help="The request, as `fleet claim -o` wrote it.")],
-    out: Out,
     keyring: Annotated[Path, typer.Option("--keyring", metavar="FILE", help="What `blinkd keys export` wrote.")],
+    relay: Annotated[str | None, typer.Option("--relay", metavar="URL", help="Where the terminal waits.")] = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", metavar="FILE", help="Or its request, carried by hand, as `fleet claim -o` wrote it.")
+    ] = None,
+    out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="Then where to write the answer.")] = None,
     terminal: Annotated[
         str | None, typer.Option("--terminal", metavar="NAME", help="What the terminal shall be called; else what it calls itself.")
     ] = None,
@@ -151,16 +155,23 @@ def approve(
     password_fd: PasswordFd = None,
 ) -> None:
     """Take a new terminal in: check that the request is the one whose code its console shows, and answer it with a bundle."""
-    asked = Request.load(request)
+    if (relay is None) == (request is None) or (request is None) != (out is None):
+        raise typer.BadParameter("give --relay URL, or both --request FILE and -o FILE")
+    carrier = None if relay is None else Carrier(relay)
+    asked = _waiting(carrier, code) if carrier is not None else Request.load(Path(str(request)))
     secret = checked(code, asked)
     words = Passwords(password_fd)
     authority, name = open_authority(folder, words), terminal or asked.terminal
     with wanted(keyring, settings, valid, words, locked=locked) as content:
         bundle = answer_claim(authority, asked, name, days, content, clock_of(context.obj).now().utc)
-    write_out(out, canonical(answer(asked, secret, bundle)) + b"\n")
-    notes().print(
-        f"{authority.org}/{name} is approved; bring the answer to the terminal and run `blinkd fleet install` there", markup=False
-    )
+    sealed, done = answer(asked, secret, bundle), f"{authority.org}/{name} is approved"
+    if carrier is None:
+        write_out(str(out), canonical(sealed) + b"\n")
+        notes().print(f"{done}; bring the answer to the terminal and run `blinkd fleet install` there", markup=False)
+        return
+    if not carrier.answer(handle(asked), sealed):
+        raise CarrierAway(f"{relay}: the terminal waits there no more; start `blinkd fleet claim` on it, and run this once more")
+    notes().print(f"{done}; the terminal takes the answer up within seconds, if it still waits", markup=False)
 
 
 @app.command("issue-relay")
@@ -221,6 +232,13 @@ def list_(context: typer.Context, folder: Folder = DEFAULT_FOLDER, as_json: bool
         )
         table.add_row(one.kind, one.name, one.not_after, str(left), state, one.serial)
     console().print(table if issued else f"{folder}: nothing was issued yet", markup=False)
+
+
+def _waiting(carrier: Carrier, code: str) -> Request:
+    found = carrier.find(handle_of(code))
+    if found is None:
+        raise BundleRefused("no terminal waits there by this code; read it again, or start `blinkd fleet claim --relay` on the terminal")
+    return Request.of(found[0])
 
 
 def _authority(folder: Path, password_fd: int | None) -> Authority:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +24,10 @@ from blinkd.crypto.installation import install_certificate
 from blinkd.crypto.keyfile import alone
 from blinkd.crypto.request import UNCLAIMED, Request, make_request, own_tls_key
 from blinkd.crypto.signing import Signer
-from blinkd.errors import BundleRefused
+from blinkd.errors import BundleRefused, CarrierAway
 from blinkd.fleet.arrival import Arrival, Given, Here, examine
 from blinkd.fleet.bundle import Bundle, read_limited
+from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
 from blinkd.fleet.expiry import expiry_of
 from blinkd.fleet.placing import place_all, resume
@@ -33,6 +35,7 @@ from blinkd.settings import Settings
 
 USER = "blinkd"  # who runs the daemon, where install.sh has made the user
 PEM = b"-----BEGIN "
+POLL_S = 10.0  # between two looks for an answer; a hundred terminals of a site stay within the relay's limit for their one address
 
 Out = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write it; - for standard output.")]
 
@@ -73,18 +76,33 @@ def renew(context: typer.Context, out: Out) -> None:
     request(context, out)
 
 
-def claim(context: typer.Context, out: Out) -> None:
+def claim(
+    context: typer.Context,
+    out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="Write the request here, to be carried by hand.")] = None,
+    relay: Annotated[
+        str | None, typer.Option("--relay", metavar="URL", help="Leave the request there, wait for the answer, and install it.")
+    ] = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, max=31_536_000, metavar="SECONDS", help="With --relay: how long.")] = 86_400,
+) -> None:
     """On a new terminal: make its keys, and show the code by which the administrator takes it in (`fleet approve CODE`)."""
+    if out is None and relay is None:
+        raise typer.BadParameter("give --relay URL, or -o FILE to carry the request by hand")
     settings: Settings = context.obj
+    carrier = None if relay is None else Carrier(relay)
     asked, signer = _asked(settings, UNCLAIMED)
-    with alone(settings.state_dir):
+    with _owned(settings.state_dir), alone(settings.state_dir):
         begun = Claim.begin(settings.state_dir, asked, signer)
-    write_out(out, canonical(begun.sent) + b"\n")
-    said = notes()
+    if out is not None:
+        write_out(out, canonical(begun.sent) + b"\n")
     typer.echo(shown(QR_SCHEME + begun.code), err=True)
+    said = notes()
     said.print(f"code: {begun.code}", markup=False)
-    said.print("at the authority: blinkd fleet approve CODE --request FILE --keyring keyring.json -o ANSWER", markup=False)
-    said.print("then here: blinkd fleet install ANSWER", markup=False)
+    if carrier is None:
+        said.print("at the authority: blinkd fleet approve CODE --request FILE --keyring keyring.json -o ANSWER", markup=False)
+        said.print("then here: blinkd fleet install ANSWER", markup=False)
+        return
+    said.print(f"at the authority: blinkd fleet approve CODE --relay {relay} --keyring keyring.json", markup=False)
+    _say(_await(context, settings, begun, carrier, time.monotonic() + wait))
 
 
 def install(
@@ -98,12 +116,12 @@ def install(
 ) -> None:
     """On a terminal: take in what the authority has made for it. Everything is checked first; then all of it is put in place, or nothing."""
     settings: Settings = context.obj
-    now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
     try:
         content = read_limited(path)
         if content.startswith(PEM):
             if ca is None:
                 raise typer.BadParameter(f"{path}: a certificate alone; give --ca, the authority's")
+            now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
             at = now.utc if now.confidence == "synced" else None  # a clock that may be wrong says nothing about validity
             found = install_certificate(settings.state_dir, organisation_of(settings), settings.terminal.id, content, read_limited(ca), at)
             console().print(f"{found.org}/{found.terminal} is certified until {found.not_after:%Y-%m-%d}", markup=False)
@@ -111,18 +129,52 @@ def install(
         here = _here(context, settings)
         with _locked(here):
             bundle, claimed = _bundle(content, settings.state_dir)
-        words = Passwords(password_fd)
-        code = None if bundle.keys is None else words.existing("code of the bundle")
-        wants = bundle.keyring is not None and not bundle.grants
-        given = Given(code, words.existing("organisation password") if wants else None, authority, claimed)
-        with _locked(here):
-            arrival = examine(bundle, here, given, now)
-            place_all(settings.state_dir, arrival.places)
-            if claimed:
-                (settings.state_dir / CLAIM_FILE).unlink(missing_ok=True)  # its code has done its work
+        arrival = _take(settings, here, bundle, Passwords(password_fd), authority, claimed=claimed)
     except BundleRefused as error:
         raise BundleRefused(f"{path}: {error}") from None
     _say(arrival)
+
+
+def _await(context: typer.Context, settings: Settings, begun: Claim, carrier: Carrier, until: float) -> Arrival:
+    """Until a true answer is there, and in place. A carrier that is away, or brings a false answer, may yet bring the true one."""
+    here, before = _here(context, settings), ""
+    while True:
+        bundle, trouble = None, ""
+        try:
+            bundle = _answered(settings, begun, carrier)
+        except (BundleRefused, CarrierAway) as error:
+            trouble = str(error)
+        if bundle is not None:
+            return _take(settings, here, bundle, Passwords(None), None, claimed=True)
+        if trouble != before and trouble:
+            notes().print(f"{trouble}; going on", markup=False)
+        before, left = trouble, until - time.monotonic()
+        if left <= 0:
+            raise BundleRefused("nobody has approved this terminal yet; run the same command again: the code stays the same")
+        time.sleep(min(POLL_S, left))
+
+
+def _answered(settings: Settings, begun: Claim, carrier: Carrier) -> Bundle | None:
+    """Ask once. A relay that knows nothing of the claim, or no more, is given it."""
+    found = carrier.find(begun.handle)
+    if found is None:
+        carrier.begin(begun.sent)
+        return None
+    return None if found[1] is None else begun.open(found[1], Box.load(settings.state_dir, create=False))
+
+
+def _take(settings: Settings, here: Here, bundle: Bundle, words: Passwords, authority: str | None, *, claimed: bool) -> Arrival:
+    """Check a bundle, and put it in place."""
+    now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
+    code = None if bundle.keys is None else words.existing("code of the bundle")
+    wants = bundle.keyring is not None and not bundle.grants
+    given = Given(code, words.existing("organisation password") if wants else None, authority, claimed)
+    with _locked(here):
+        arrival = examine(bundle, here, given, now)
+        place_all(settings.state_dir, arrival.places)
+        if claimed:
+            (settings.state_dir / CLAIM_FILE).unlink(missing_ok=True)  # its code has done its work
+    return arrival
 
 
 def _asked(settings: Settings, org: str) -> tuple[Request, Signer]:

@@ -69,7 +69,7 @@ class Claim:
     @property
     def handle(self) -> str:
         """What the carrier calls the request by: the hash, 20 hexadecimal characters."""
-        return _hash(self.request).hex()
+        return handle(self.request)
 
     @classmethod
     def begin(cls, state_dir: Path, request: Request, signer: Signer) -> "Claim":
@@ -118,6 +118,11 @@ class Claim:
         return cls(Request.of(value["request"]), value["request"], unb64(value["secret"], SECRET_BYTES))
 
 
+def handle(request: Request) -> str:
+    """What a carrier calls a request by: the hash, 20 hexadecimal characters."""
+    return _hash(request).hex()
+
+
 def checked(code: str, request: Request) -> bytes:
     """The secret half of a code, once the request is found to be the one that the code stands for. Raises BundleRefused."""
     value = value_of(code, HASH_BYTES + SECRET_BYTES)
@@ -139,7 +144,7 @@ def answer(request: Request, secret: bytes, bundle: Bundle) -> dict[str, Any]:
     key, iv = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(IV_BYTES)
     sealed = AESGCM(key).encrypt(iv, bundle.to_bytes(), ANSWER + _hash(request))
     grant = seal_to(request.box, UNCLAIMED, "answer", request.terminal, key)
-    said = {"kind": KIND, "v": VERSION, "handle": _hash(request).hex(), "grant": grant, "iv": b64(iv), "sealed": b64(sealed)}
+    said = {"kind": KIND, "v": VERSION, "handle": handle(request), "grant": grant, "iv": b64(iv), "sealed": b64(sealed)}
     return said | {"mac": b64(_mac(secret, _hash(request), said))}
 
 
