@@ -13,7 +13,7 @@ import typer
 
 from blinkd.cli.config_file import config_file
 from blinkd.cli.keys import organisation_of
-from blinkd.cli.output import console, notes
+from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.cli.passwords import PasswordFd, Passwords
 from blinkd.cli.qr import shown
 from blinkd.cli.whole_file import write_whole as write_out
@@ -24,6 +24,7 @@ from blinkd.crypto.installation import install_certificate
 from blinkd.crypto.keyfile import alone
 from blinkd.crypto.request import UNCLAIMED, Request, make_request, own_tls_key
 from blinkd.crypto.signing import Signer
+from blinkd.crypto.unlocked import PORTABLE_FILE
 from blinkd.errors import BundleRefused, CarrierAway
 from blinkd.fleet.arrival import Arrival, Given, Here, examine
 from blinkd.fleet.bundle import Bundle, read_limited
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     app.command("claim")(claim)
     app.command("install")(install)
     app.command("renew")(renew)
+    app.command("status")(status)
 
 
 def request(
@@ -74,6 +76,25 @@ def renew(context: typer.Context, out: Out) -> None:
     if expiry.not_after is None:
         raise BundleRefused("there is no certificate to renew; `blinkd fleet request` or `blinkd fleet claim` asks for the first one")
     request(context, out)
+
+
+def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
+    """On a terminal: whose it is, and how long its certificate counts yet; exit code 1 where somebody should do something.
+
+    The JSON: {"organisation", "terminal", "state", "days", "not_after", "words"}; state is none, missing, unreadable, early, ok, soon, over, or
+    unknown where this clock may be wrong.
+    """
+    settings: Settings = context.obj
+    found = expiry_of(settings, SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now())
+    organisation = organisation_of(settings) if (settings.state_dir / PORTABLE_FILE).exists() else None
+    if as_json:
+        until = None if found.not_after is None else found.not_after.isoformat()
+        who = {"organisation": organisation, "terminal": settings.terminal.id}
+        print_json(who | {"state": found.state, "days": found.days, "not_after": until, "words": found.words})
+    else:
+        console().print(f"{organisation or 'no organisation'}/{settings.terminal.id}: {found.words}", markup=False)
+    if found.troubles:
+        raise typer.Exit(1)
 
 
 def claim(

@@ -1,8 +1,8 @@
 """How long a terminal's certificate counts yet, and what is to be said about it.
 
-Only the authority's key can make a certificate, and that key is kept off the network; so no terminal renews itself. What needs nobody at the
-terminal is the other half: the authority renews all that end soon in one go (`blinkd fleet issue --due`), and the answers may be carried by
-anything, for a certificate is no secret and fits the keys of its terminal only.
+Only the authority's key can make a certificate, and that key is kept off the network; so no terminal can renew itself without somebody at the
+authority. What needs nobody at the terminal is all the rest: its request is signed by the key that its present certificate names, and the answer
+fits its keys only, so anything may carry both (a playbook, a stick, a letter).
 """
 
 import math

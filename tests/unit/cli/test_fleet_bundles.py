@@ -224,3 +224,16 @@ def test_what_root_makes_belongs_to_the_owner_of_the_state_folder(desk: Desk, te
     assert terminal.run("fleet", "claim", "-o", desk.folder / "request").code == 0
     assert {name for name, _, _ in given} >= {"signing.key", "box.key", "tls.key"}
     assert {(user, group) for _, user, group in given} == {(found.st_uid, found.st_gid)}
+
+
+def test_status_says_whose_a_terminal_is_and_for_how_long(desk: Desk, terminal: Terminal) -> None:
+    before = terminal.run("fleet", "status", "--json")
+    assert (before.code, before.json["state"], before.json["organisation"]) == (0, "none", None)
+    terminal.run("fleet", "install", desk.folder / "bundle", lines=(code_in(desk.issue("door-1", "--days", "20")),))
+    trusted = {"BLINKD_TERMINAL__TRUST_HARDWARE_CLOCK": "true"}
+    words = ("fleet", "status", "--json", "--config", terminal.folder / "blinkd.toml")
+    after = blinkd(*words, state=terminal.folder / "state", **trusted)
+    assert (after.code, after.json["state"], after.json["organisation"], after.json["terminal"]) == (1, "soon", "acme", "door-1")
+    assert after.json["days"] in (19, 20)
+    unsure = blinkd("fleet", "status", "--config", terminal.folder / "blinkd.toml", state=terminal.folder / "state")
+    assert "acme/door-1: the certificate is valid until" in unsure.out
