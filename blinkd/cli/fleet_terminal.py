@@ -30,8 +30,9 @@ from blinkd.fleet.arrival import Arrival, Given, Here, examine
 from blinkd.fleet.bundle import Bundle, read_limited
 from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
-from blinkd.fleet.expiry import expiry_of
+from blinkd.fleet.expiry import certificate_file, expiry_of
 from blinkd.fleet.placing import place_all, resume
+from blinkd.fleet.renewal import BEFORE_DAYS, box_of
 from blinkd.settings import Settings
 
 USER = "blinkd"  # who runs the daemon, where install.sh has made the user
@@ -68,14 +69,36 @@ def request(
     said.print(f"fingerprint: {asked.fingerprint()}", markup=False)
 
 
-def renew(context: typer.Context, out: Out) -> None:
-    """On a terminal: ask for its next certificate, with the keys that it has. `fleet issue` answers the file, `fleet install` takes the answer."""
+def renew(
+    context: typer.Context,
+    out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="Write the request here, to be carried by hand.")] = None,
+    relay: Annotated[
+        str | None,
+        typer.Option("--relay", metavar="URL", help="Leave it there, or take the answer that is there (default: sync.relay_url)."),
+    ] = None,
+    before: Annotated[
+        int, typer.Option("--before", min=0, max=3650, metavar="DAYS", help="By a relay: only with so many days left, or fewer.")
+    ] = BEFORE_DAYS,
+) -> None:
+    """On a terminal: ask for its next certificate, with the keys that it has; by a relay without anybody's help, for a timer.
+
+    By hand: `fleet issue` answers the file, `fleet install` takes the answer. By a relay: `fleet renewals` answers all that wait.
+    """
     settings: Settings = context.obj
     expiry = expiry_of(settings, SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now())
     notes().print(expiry.words, markup=False)
     if expiry.not_after is None:
         raise BundleRefused("there is no certificate to renew; `blinkd fleet request` or `blinkd fleet claim` asks for the first one")
-    request(context, out)
+    if out is not None:
+        request(context, out)
+        return
+    address = relay or settings.sync.relay_url
+    if not address:
+        raise typer.BadParameter("give -o FILE, or --relay URL, or set sync.relay_url")
+    if expiry.days is None or expiry.days > before:
+        console().print("nothing to do yet")
+        return
+    _renew_by(context, settings, Carrier(address))
 
 
 def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
@@ -106,10 +129,11 @@ def claim(
     wait: Annotated[float, typer.Option("--wait", min=0, max=31_536_000, metavar="SECONDS", help="With --relay: how long.")] = 86_400,
 ) -> None:
     """On a new terminal: make its keys, and show the code by which the administrator takes it in (`fleet approve CODE`)."""
-    if out is None and relay is None:
-        raise typer.BadParameter("give --relay URL, or -o FILE to carry the request by hand")
     settings: Settings = context.obj
-    carrier = None if relay is None else Carrier(relay)
+    address = relay or (settings.sync.relay_url if out is None else "")
+    if out is None and not address:
+        raise typer.BadParameter("give --relay URL, or set sync.relay_url, or -o FILE to carry the request by hand")
+    carrier = Carrier(address) if address else None
     asked, signer = _asked(settings, UNCLAIMED)
     with _owned(settings.state_dir), alone(settings.state_dir):
         begun = Claim.begin(settings.state_dir, asked, signer)
@@ -122,7 +146,7 @@ def claim(
         said.print("at the authority: blinkd fleet approve CODE --request FILE --keyring keyring.json -o ANSWER", markup=False)
         said.print("then here: blinkd fleet install ANSWER", markup=False)
         return
-    said.print(f"at the authority: blinkd fleet approve CODE --relay {relay} --keyring keyring.json", markup=False)
+    said.print(f"at the authority: blinkd fleet approve CODE --relay {address} --keyring keyring.json", markup=False)
     _say(_await(context, settings, begun, carrier, time.monotonic() + wait))
 
 
@@ -182,6 +206,29 @@ def _answered(settings: Settings, begun: Claim, carrier: Carrier) -> Bundle | No
         carrier.begin(begun.sent)
         return None
     return None if found[1] is None else begun.open(found[1], Box.load(settings.state_dir, create=False))
+
+
+def _renew_by(context: typer.Context, settings: Settings, carrier: Carrier) -> None:
+    asked, signer = _asked(settings, organisation_of(settings))
+    box = box_of(asked)
+    found = carrier.find(box)
+    if found is None:
+        carrier.begin(asked.to_json(signer))
+    if found is None or found[1] is None:
+        console().print("the request waits for the administrator: blinkd fleet renewals")
+        return
+    bundle = Bundle.of(found[1])
+    if bundle.certificate == _bytes_of(certificate_file(settings)):
+        console().print("the answer that is there is installed already")
+        return
+    _say(_take(settings, _here(context, settings), bundle, Passwords(None), None, claimed=False))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _take(settings: Settings, here: Here, bundle: Bundle, words: Passwords, authority: str | None, *, claimed: bool) -> Arrival:

@@ -83,9 +83,13 @@ class Bundle:
         """What the authority signs."""
         return CONTEXT + canonical({**self.bound(), "keys": self.keys})
 
+    def to_json(self) -> dict[str, Any]:
+        """Its JSON value."""
+        return {**self.bound(), "keys": self.keys, "signature": b64(self.signature)}
+
     def to_bytes(self) -> bytes:
         """The file."""
-        return canonical({**self.bound(), "keys": self.keys, "signature": b64(self.signature)}) + b"\n"
+        return canonical(self.to_json()) + b"\n"
 
     def fingerprint(self) -> str:
         """Of all that it says, as hexadecimal text: the same bundle again has the same."""

@@ -1,8 +1,7 @@
 """How long a terminal's certificate counts yet, and what is to be said about it.
 
 Only the authority's key can make a certificate, and that key is kept off the network; so no terminal can renew itself without somebody at the
-authority. What needs nobody at the terminal is all the rest: its request is signed by the key that its present certificate names, and the answer
-fits its keys only, so anything may carry both (a playbook, a stick, a letter).
+authority. What needs nobody at the terminal is all the rest: `renewal.py` says how.
 """
 
 import math
@@ -20,7 +19,7 @@ from blinkd.settings import Settings
 
 WARN_DAYS = 30  # before the end: time for a visit, or a letter with a stick
 DAY = timedelta(days=1)
-RENEW = "run `blinkd fleet renew` here, have the file issued at the authority (`blinkd fleet issue`), and install the answer"
+RENEW = "run `blinkd fleet renew` here, and `blinkd fleet renewals` or `blinkd fleet issue` at the authority"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""/api/v1/claims: a letter box for terminals that wait to be taken in, and the administrators who answer them.
+"""/api/v1/claims: letter boxes for terminals that wait to be taken in, or for their next certificate, and the administrators who answer them.
 
-It needs no token, for a terminal that is claimed has none, and it is trusted with nothing (`fleet/claim.py` says why). So the only thing to guard
+It needs no token, for a terminal that is claimed has none, and it is trusted with nothing (`fleet/claim.py` and `fleet/renewal.py` say why). So the only thing to guard
 is room: few claims of small size, few new ones a minute from one address, and each of them for a week. It is off unless the operator wants it.
 """
 
@@ -12,10 +12,12 @@ from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 
 from blinkd.clock import Clock
-from blinkd.crypto.request import MOST_BYTES, UNCLAIMED
+from blinkd.crypto.request import MOST_BYTES
 from blinkd.crypto.request import Request as Asked
 from blinkd.errors import CertificateRefused, RequestRefused
-from blinkd.fleet.claim import KIND, MEMBERS, handle
+from blinkd.fleet import bundle as bundles
+from blinkd.fleet import claim as claiming
+from blinkd.fleet.renewal import box_of
 from blinkd.relay.api.answers import address_of
 from blinkd.relay.api.bodies import parse, read_body
 from blinkd.relay.api.limits import RateLimits
@@ -71,21 +73,21 @@ def claims_router(storage: ClaimStorage, limits: RateLimits, clock: Clock) -> AP
     """The routes."""
     router = APIRouter(tags=["claims"])
 
-    @router.post(PATH, summary="A new terminal asks to be taken in")
+    @router.post(PATH, summary="A terminal asks to be taken in, or for its next certificate")
     async def post(request: Request) -> dict[str, Any]:
-        """What `blinkd fleet claim` writes. Needs no token."""
+        """What `blinkd fleet claim` or `blinkd fleet renew` writes. Needs no token."""
         limits.claim(address_of(request.scope))
         body = await read_body(request, MOST_BYTES)
         return await run_in_threadpool(begin, body)
 
     @router.get(PATH + "/{name}", summary="A claim, and its answer once there is one")
     async def get(name: Handle) -> dict[str, Any]:
-        """name: the first half of the code, as 20 hexadecimal digits. Needs no token."""
+        """name: the hash of a claim, or of a terminal's name and key, 20 hexadecimal digits. Needs no token."""
         return await run_in_threadpool(find, name)
 
-    @router.put(PATH + "/{name}/answer", summary="An administrator answers a claim")
+    @router.put(PATH + "/{name}/answer", summary="An administrator answers")
     async def put(name: Handle, request: Request) -> dict[str, Any]:
-        """What `blinkd fleet approve` writes. Needs no token: the terminal takes no answer but that of who has read its code."""
+        """What `blinkd fleet approve` or `blinkd fleet renewals` writes. Needs no token: the terminal takes no answer but that of who has read its code."""
         limits.claim(address_of(request.scope))
         body = await read_body(request, MOST_ANSWER)
         return await run_in_threadpool(answer, name, body)
@@ -93,31 +95,39 @@ def claims_router(storage: ClaimStorage, limits: RateLimits, clock: Clock) -> AP
     def begin(body: bytes) -> dict[str, Any]:
         try:
             asked = Asked.of(parse(body))
-            asked.tls_key(UNCLAIMED)
+            name = box_of(asked)
         except CertificateRefused as error:
             raise RequestRefused(422, "malformed", str(error)) from None
-        if not storage.begin(handle(asked), json.dumps(parse(body)), clock.now().utc):
+        if not storage.begin(name, json.dumps(parse(body)), clock.now().utc):
             raise RequestRefused(
                 503, "full", f"{MOST_CLAIMS} terminals wait already; carry the request by hand, or try again later", FULL_RETRY_S
             )
-        return {"success": True, "handle": handle(asked)}
+        return {"success": True, "handle": name}
 
     def find(name: str) -> dict[str, Any]:
         found = storage.find(name)
         if found is None:
-            raise RequestRefused(404, "no_claim", "no terminal waits by this code; start `blinkd fleet claim` on it again")
+            raise RequestRefused(404, "no_claim", "no terminal waits here; start `blinkd fleet claim` or `blinkd fleet renew` on it again")
         request, answer = found
         return {"success": True, "request": json.loads(request), "answer": None if answer is None else json.loads(answer)}
 
     def answer(name: str, body: bytes) -> dict[str, Any]:
         value = parse(body)
-        if not isinstance(value, dict) or value.keys() != MEMBERS or value["kind"] != KIND or value["handle"] != name:
-            raise RequestRefused(422, "malformed", "the body is no answer to this claim; `blinkd fleet approve` makes it")
+        if not (_answers_claim(value, name) or _renews(value)):
+            raise RequestRefused(422, "malformed", "the body is no answer to this request; `blinkd fleet approve` makes it")
         if not storage.answer(name, json.dumps(value)):
-            raise RequestRefused(404, "no_claim", "no terminal waits by this code; start `blinkd fleet claim` on it again")
+            raise RequestRefused(404, "no_claim", "no terminal waits here; start `blinkd fleet claim` or `blinkd fleet renew` on it again")
         return {"success": True}
 
     return router
+
+
+def _answers_claim(value: object, name: str) -> bool:
+    return isinstance(value, dict) and value.keys() == claiming.MEMBERS and (value["kind"], value["handle"]) == (claiming.KIND, name)
+
+
+def _renews(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() == bundles.MEMBERS and value["kind"] == bundles.KIND
 
 
 def _text(moment: datetime) -> str:

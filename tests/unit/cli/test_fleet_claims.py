@@ -14,9 +14,11 @@ from blinkd.crypto import wrapping
 from blinkd.crypto.authority import TERMINAL_DAYS
 from blinkd.crypto.request import Request
 from blinkd.errors import BundleRefused, CarrierAway
+from blinkd.fleet.bundle import KIND, MEMBERS
 from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import answer, handle_of
-from blinkd.fleet.making import Wanted, answer_claim
+from blinkd.fleet.making import Wanted, answer_claim, answer_request
+from blinkd.fleet.renewal import renewal_handle
 from blinkd.relay.api.app import build_app
 from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.server import ApiServer, Listen
@@ -155,6 +157,103 @@ def test_what_takes_no_claims_is_told_from_what_has_none(tmp_path: Path) -> None
     finally:
         server.stop()
         connections.close()
+
+
+TRUSTED = {"BLINKD_TERMINAL__TRUST_HARDWARE_CLOCK": "true"}
+
+
+@pytest.fixture
+def ending(stage: Stage) -> Stage:
+    """A terminal that was taken in, with a certificate that ends in 20 days."""
+    assert stage.approve(code_in(stage.claim()), "--terminal", "door-4", "--days", "20").code == 0
+    assert stage.claim().code == 0
+    return stage
+
+
+def renew(stage: Stage, *more: str) -> Answer:
+    words = ("fleet", "renew", *more, "--config", stage.folder / "blinkd.toml")
+    return blinkd(*words, state=stage.folder / "state", BLINKD_SYNC__RELAY_URL=stage.relay, **TRUSTED)
+
+
+def renewals(stage: Stage) -> Answer:
+    words = ("fleet", "renewals", "--relay", stage.relay, "--folder", stage.folder / "ca", "--json")
+    return blinkd(*words, state=stage.folder / "nowhere", **TRUSTED)
+
+
+def days_left(stage: Stage) -> int:
+    words = ("fleet", "status", "--json", "--config", stage.folder / "blinkd.toml")
+    return int(blinkd(*words, state=stage.folder / "state", **TRUSTED).json["days"])
+
+
+def test_a_terminal_renews_its_certificate_by_a_timer_and_nobody_comes_to_it(ending: Stage) -> None:
+    assert [(row["terminal"], row["renewed"], row["words"]) for row in renewals(ending).json] == [("door-4", False, "has not asked yet")]
+    for _ in range(2):
+        asked = renew(ending)
+        assert (asked.code, "waits for the administrator" in asked.out) == (0, True), asked.err
+    (row,) = renewals(ending).json
+    assert (row["terminal"], row["renewed"], row["words"]) == ("door-4", True, "renewed")
+    assert days_left(ending) in (19, 20)
+    taken = renew(ending)
+    assert (taken.code, "acme/door-4 is certified until" in taken.out) == (0, True), taken.err
+    assert days_left(ending) in (729, 730)
+    again = renew(ending)
+    assert (again.code, "nothing to do yet" in again.out) == (0, True)
+    assert renewals(ending).json == []
+    repeated = renew(ending, "--before", "3650")
+    assert (repeated.code, "installed already" in repeated.out) == (0, True), repeated.err
+
+
+def test_a_false_answer_to_a_renewal_changes_nothing(ending: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renew(ending)
+    pretender, later = Site.begun(tmp_path / "pretender"), NOW + timedelta(minutes=30)
+    real = Carrier.find
+
+    def forged(carrier: Carrier, box: str) -> tuple[Any, Any] | None:
+        found = real(carrier, box)
+        assert found is not None
+        return found[0], answer_request(pretender.authority, Request.of(found[0]), TERMINAL_DAYS, Wanted(), later).to_json()
+
+    before = {path.name: path.read_bytes() for path in (ending.folder / "state").iterdir() if path.is_file()}
+    monkeypatch.setattr(Carrier, "find", forged)
+    refused = renew(ending)
+    assert (refused.code, "another authority is installed" in refused.err) == (1, True), refused.err
+    assert before == {path.name: path.read_bytes() for path in (ending.folder / "state").iterdir() if path.is_file()}
+
+
+def test_a_false_answer_in_the_box_is_no_answer(ending: Stage) -> None:
+    renew(ending)
+    (one,) = json.loads((ending.folder / "ca" / "issued.json").read_text())
+    box = renewal_handle("acme", "door-4", bytes.fromhex(one["signing"]))
+    assert Carrier(ending.relay).answer(box, dict.fromkeys(MEMBERS, "") | {"kind": KIND})
+    assert renew(ending).code == 1
+    assert renewals(ending).json[0]["renewed"] is True
+    assert renewals(ending).json[0]["words"].startswith("has an answer waiting")
+    assert renew(ending).code == 0
+
+
+def test_a_relay_that_exchanges_a_renewals_request_is_named_and_gets_nothing(ending: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = ending.folder / "other"
+    other.mkdir(mode=0o700)
+    assert (
+        blinkd("fleet", "request", "--organisation", "acme", "-o", ending.folder / "r", state=other, BLINKD_TERMINAL__ID="door-4").code == 0
+    )
+    value = json.loads((ending.folder / "r").read_text())
+    monkeypatch.setattr(Carrier, "find", lambda *_: (value, None))
+    refused = renewals(ending)
+    assert (refused.code, refused.json[0]["renewed"]) == (1, False)
+    assert "another terminal's request" in refused.json[0]["words"]
+    assert len(json.loads((ending.folder / "ca" / "issued.json").read_text())) == 1
+
+
+def test_a_revoked_terminal_is_not_renewed_though_it_asks(ending: Stage) -> None:
+    renew(ending)
+    assert blinkd("fleet", "revoke", "door-4", "--folder", ending.folder / "ca", state=ending.folder / "nowhere").code == 0
+    assert renewals(ending).json == []
+
+
+def test_without_a_relay_a_file_is_wanted(ending: Stage) -> None:
+    words = ("fleet", "renew", "--config", ending.folder / "blinkd.toml")
+    assert blinkd(*words, state=ending.folder / "state").code == 2
 
 
 @pytest.mark.parametrize("address", ["relay.example", "ftp://relay.example", "https://", "https://relay.example?x=1", "file:///etc/passwd"])

@@ -71,6 +71,14 @@ def test_nothing_is_taken_unless_the_operator_wants_it(connect: Callable[..., Cl
     assert connect().get(f"{PATH}/{name}").status_code == 404
 
 
+def test_only_who_has_a_terminals_key_fills_its_box(client: Client) -> None:
+    _, one = claim(1, "acme")
+    _, other = claim(2, "acme")
+    boxes = [client.post(PATH, json=sent).json()["handle"] for sent in (one, other)]
+    assert boxes[0] != boxes[1], "the same name, and another key"
+    assert client.get(f"{PATH}/{boxes[0]}").json()["request"] == one
+
+
 @pytest.mark.parametrize("name", ["x", "0" * 19, "0" * 21, "G" * 20, "%27%20OR%201"])
 def test_what_is_no_handle_is_refused(client: Client, name: str) -> None:
     assert client.get(f"{PATH}/{name}").status_code == 422
@@ -79,7 +87,7 @@ def test_what_is_no_handle_is_refused(client: Client, name: str) -> None:
 def test_what_is_no_claim_is_refused(client: Client) -> None:
     _, sent = claim()
     _, other = claim(2)
-    for body in (b"", b"[]", b"{}", json.dumps(sent | {"box": other["box"]}).encode(), json.dumps(claim(org="acme")[1]).encode()):
+    for body in (b"", b"[]", b"{}", json.dumps(sent | {"box": other["box"]}).encode(), json.dumps(sent | {"csr": "x"}).encode()):
         answer = client.post(PATH, content=body, headers=JSON)
         assert (answer.status_code, answer.json()["error"]) == (422, "malformed"), body
     assert client.post(PATH, content=b" " * 20_000, headers=JSON).status_code == 413
