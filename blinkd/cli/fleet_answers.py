@@ -22,7 +22,7 @@ from blinkd.fleet.bundle import authority_fingerprint
 from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import answer, checked, handle, handle_of
 from blinkd.fleet.making import VALID_DAYS, Wanted, answer_claim, answer_request, make_whole
-from blinkd.fleet.renewal import BEFORE_DAYS, answered_by, checked_renewal, due, renewal_handle
+from blinkd.fleet.renewal import BEFORE_DAYS, answered_by, checked_renewal, renewal_handle, standing
 from blinkd.settings import Settings
 
 DEFAULT_FOLDER = Path("blinkd-ca")
@@ -145,7 +145,10 @@ def renewals(
     relay: Annotated[str, typer.Option("--relay", metavar="URL", help="Where the terminals leave their requests.")],
     folder: Folder = DEFAULT_FOLDER,
     before: Annotated[
-        int, typer.Option("--before", min=0, max=MOST_DAYS, metavar="DAYS", help="Only certificates with so many days left, or fewer.")
+        int,
+        typer.Option(
+            "--before", min=0, max=MOST_DAYS, metavar="DAYS", help="Tell also who has so many days left, or fewer, and does not ask."
+        ),
     ] = BEFORE_DAYS,
     days: Days = TERMINAL_DAYS,
     password_fd: PasswordFd = None,
@@ -158,13 +161,16 @@ def renewals(
     carrier, now = Carrier(relay), clock_of(context.obj).now().utc
     authority = open_authority(folder, Passwords(password_fd))
     rows, ok = [], True
-    for one in due(authority.issued(), authority.org, now.date(), before):
+    for one in standing(authority.issued(), authority.org, now.date()):
         renewed, words = False, "has not asked yet"
         box = renewal_handle(authority.org, one.terminal, one.signing)
         found = carrier.find(box)
-        if found is not None and answered_by(found[1], authority.ca_pem, one.terminal):
-            words = "has an answer waiting, and will ask again when that is lost"
-        elif found is not None:
+        if found is None:
+            if one.days > before:
+                continue
+        elif answered_by(found[1], authority.ca_pem, one.terminal):
+            words = "has an answer waiting"  # and asks again, should that get lost
+        else:
             try:
                 asked = checked_renewal(found[0], authority.org, one)
                 renewed = carrier.answer(box, answer_request(authority, asked, days, Wanted(), now).to_json())
@@ -178,7 +184,7 @@ def renewals(
         for row in rows:
             console().print(f"{row['terminal']}: {row['days_left']} days left: {row['words']}", markup=False)
         if not rows:
-            console().print(f"no certificate ends within {before} days")
+            console().print(f"nobody asks, and no certificate ends within {before} days")
     if not ok:
         raise typer.Exit(1)
 

@@ -30,8 +30,8 @@ CONTEXT = b"blinkd renewal 1\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A terminal whose certificate ends soon. signing: public key, 32 bytes; days: left."""
+class Standing:
+    """A terminal that may have another certificate. signing: public key, 32 bytes; days: left of its newest one, negative past its end."""
 
     terminal: str
     signing: bytes
@@ -54,19 +54,19 @@ def box_of(request: Request) -> str:
     return handle(request) if org == UNCLAIMED else renewal_handle(org, request.terminal, request.signing)
 
 
-def due(issued: list[Issued], org: str, today: date, before_days: int) -> Iterator[Due]:
-    """The terminals whose newest certificate ends within so many days, or has ended, and was not revoked; by name."""
+def standing(issued: list[Issued], org: str, today: date) -> Iterator[Standing]:
+    """Every terminal whose newest certificate was not revoked, by name."""
     newest: dict[str, Issued] = {}
     for one in issued:
         if one.kind == TERMINAL and (one.name not in newest or one.not_after >= newest[one.name].not_after):
             newest[one.name] = one
     for name, one in sorted(newest.items()):
-        days = (date.fromisoformat(one.not_after) - today).days
-        if one.revoked is None and one.signing is not None and days <= before_days:
-            yield Due(name.removeprefix(f"{org}/"), bytes.fromhex(one.signing), days)
+        if one.revoked is None and one.signing is not None:
+            days = (date.fromisoformat(one.not_after) - today).days
+            yield Standing(name.removeprefix(f"{org}/"), bytes.fromhex(one.signing), days)
 
 
-def checked_renewal(value: object, org: str, wanted: Due) -> Request:
+def checked_renewal(value: object, org: str, wanted: Standing) -> Request:
     """What waits in a terminal's letter box, once it is found to be that terminal's. Raises CertificateRefused, BundleRefused."""
     request = Request.of(value)
     request.tls_key(org)

@@ -198,7 +198,7 @@ def test_a_terminal_renews_its_certificate_by_a_timer_and_nobody_comes_to_it(end
     assert days_left(ending) in (729, 730)
     again = renew(ending)
     assert (again.code, "nothing to do yet" in again.out) == (0, True)
-    assert renewals(ending).json == []
+    assert [row["words"] for row in renewals(ending).json] == ["has an answer waiting"]
     repeated = renew(ending, "--before", "3650")
     assert (repeated.code, "installed already" in repeated.out) == (0, True), repeated.err
 

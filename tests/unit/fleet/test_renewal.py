@@ -10,7 +10,7 @@ from blinkd.crypto.request import UNCLAIMED, Request
 from blinkd.crypto.signing import Signer
 from blinkd.errors import BundleRefused, CertificateRefused
 from blinkd.fleet.claim import handle
-from blinkd.fleet.renewal import Due, box_of, checked_renewal, due, renewal_handle
+from blinkd.fleet.renewal import Standing, box_of, checked_renewal, renewal_handle, standing
 from tests.unit.fleet.site import NOW, Door
 
 TODAY = NOW.date()
@@ -22,12 +22,12 @@ def one(name: str, days: int, signing: str | None = ANN, kind: str = "terminal",
 
 
 def found(*issued: Issued) -> list[tuple[str, int]]:
-    return [(each.terminal, each.days) for each in due(list(issued), "acme", TODAY, 60)]
+    return [(each.terminal, each.days) for each in standing(list(issued), "acme", TODAY)]
 
 
 def test_the_newest_certificate_of_each_terminal_counts() -> None:
-    assert found(one("acme/a", 10), one("acme/b", 60), one("acme/c", 61), one("acme/d", -400)) == [("a", 10), ("b", 60), ("d", -400)]
-    assert found(one("acme/a", 10), one("acme/a", 700)) == []
+    assert found(one("acme/a", 10), one("acme/d", -400)) == [("a", 10), ("d", -400)]
+    assert found(one("acme/a", 10), one("acme/a", 700)) == [("a", 700)]
     assert found(one("acme/a", 700, revoked="2026-11-01"), one("acme/a", 10)) == [], "who was revoked is not renewed by an older one"
     assert found(one("relay", 10, None, "relay"), one("mqtt.example", 10, None, "broker")) == []
 
@@ -49,7 +49,7 @@ def test_only_the_terminals_own_request_is_taken(door: Door, tmp_path: Path) -> 
     folder = door.here.state_dir
     request = sent(door)
     signer = Signer.load(folder, create=False)
-    wanted = Due("door-1", signer.public, 20)
+    wanted = Standing("door-1", signer.public, 20)
     assert checked_renewal(request.to_json(signer), "acme", wanted) == request
     hostile = Door.new(tmp_path / "hostile")
     other = sent(hostile)
