@@ -78,6 +78,7 @@ def issue_broker(
 
 @app.command("revoke")
 def revoke(
+    context: typer.Context,
     which: Annotated[
         str, typer.Argument(metavar="TERMINAL", help="A terminal's id; or the name of a relay or broker, where no terminal has it.")
     ],
@@ -86,9 +87,13 @@ def revoke(
 ) -> None:
     """Make every certificate of a terminal useless, and write the list that tells the broker."""
     authority = _authority(folder, password_fd)
+    counted = {one.serial for one in authority.issued() if one.revoked is None}
     authority.revoke(which)
+    gone = [one for one in authority.issued() if one.serial in counted and one.revoked is not None]
+    left = (date.fromisoformat(max(one.not_after for one in gone)) - clock_of(context.obj).now().utc.date()).days
     out = console()
-    out.print(f"revoked: {which}. Two things must follow:", markup=False)
+    many = "1 certificate" if len(gone) == 1 else f"{len(gone)} certificates"
+    out.print(f"revoked: {which}: {many}, with {max(left, 0)} days left. Two things must follow:", markup=False)
     out.print(f"  bring {folder / CRL_FILE} to the broker and reload it (a restart also ends the connections that stand)", markup=False)
     out.print(f"  on a terminal: blinkd keys rotate --revoke {which}   (what is sealed from then on, it cannot open)", markup=False)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from blinkd.daemon import Parts
-from blinkd.doctor import machine, network, recognition, records, timing
+from blinkd.doctor import machine, network, recognition, records, running, timing
 from blinkd.doctor.check import Check
 from blinkd.errors import BlinkdError
 from blinkd.settings import DEFAULT_CONFIG_FILE, Settings
@@ -23,6 +23,7 @@ def examine(settings: Settings, config: Path = DEFAULT_CONFIG_FILE) -> Iterator[
         ("embedder", lambda: recognition.embedder(parts)),
         ("speed", lambda: recognition.speed(parts)),
         ("threshold", lambda: recognition.threshold(parts)),
+        ("daemon", lambda: running.daemon(settings)),
         ("devices", lambda: machine.devices(settings)),
         ("camera", lambda: recognition.camera(settings)),
         ("temperature", machine.temperature),

@@ -1,11 +1,9 @@
 """Models, embedder, speed, threshold and camera: what the terminal sees and recognises with."""
 
-import json
-from typing import Any
-
 from blinkd.capture.factory import open_source
-from blinkd.daemon import STATUS_FILE, Parts
+from blinkd.daemon import Parts
 from blinkd.doctor.check import Check
+from blinkd.doctor.running import daemon_says
 from blinkd.errors import CameraLost
 from blinkd.identity.thresholds import Rate
 from blinkd.settings import Settings
@@ -85,16 +83,11 @@ def threshold(parts: Parts) -> Check:
 
 def camera(settings: Settings) -> Check:
     """A frame of the camera; where the daemon runs, which has the camera to itself, what that says."""
-    if (pid := daemon_of(settings.state_dir)) is not None and (said := _said(settings)):
-        status, reason = str(said.get("status")), str(said.get("reason", ""))
-        if status == "lost":
-            return Check(
-                "camera",
-                "fail",
-                f"the daemon (process {pid}): {reason}",
-                "check cable and settings of the camera: camera.driver, camera.device",
-            )
-        return Check("camera", "ok", f"the daemon (process {pid}) has it: {status}")
+    if daemon_of(settings.state_dir) is not None and (part := daemon_says(settings.state_dir).get("camera")) is not None:
+        if part.state == "failed":
+            fix = "check cable and settings of the camera: camera.driver, camera.device"
+            return Check("camera", "fail", f"the daemon: {part.words}", fix)
+        return Check("camera", "ok", f"the daemon has it: {part.words or part.state}")
     source = open_source(settings.camera)
     try:
         source.open()
@@ -105,14 +98,6 @@ def camera(settings: Settings) -> Check:
         return Check("camera", "ok", f"{source.name}: {width}x{height}")
     finally:
         source.close()
-
-
-def _said(settings: Settings) -> dict[str, Any]:
-    try:
-        said = json.loads((settings.state_dir / STATUS_FILE).read_bytes())["camera"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _rate(rate: Rate) -> str:

@@ -267,7 +267,8 @@ def _settings_place(bundle: Bundle, here: Here, notes: list[str]) -> list[Place]
     if there is not None and there.st_mode & 0o002:
         raise BundleRefused(f"{path}: everybody may write it; run: chmod o-w {path}")
     parent = next(one for one in path.parents if one.exists())
-    if not os.access(parent, os.W_OK):
+    # the file's owner stays its owner, which only root or that user can see to
+    if not os.access(parent, os.W_OK) or (there is not None and os.geteuid() not in (0, there.st_uid)):
         raise BundleRefused(f"{path}: you may not write it; run this as root (sudo)")
     notes += [f"{path}: {key} is set" for key in merged.added]
     if there is not None:

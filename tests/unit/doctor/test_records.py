@@ -10,6 +10,8 @@ from blinkd.daemon import STATUS_FILE, Parts
 from blinkd.doctor import records
 from blinkd.doctor.recognition import camera, speed
 from blinkd.doctor.records import chain
+from blinkd.doctor.running import daemon, daemon_says
+from blinkd.errors import CameraLost
 from blinkd.models.processor import read_processor
 from blinkd.models.speeds import Machine, Speed, write_verdict
 from blinkd.settings import CameraSettings, Settings
@@ -65,10 +67,32 @@ def test_speed_is_unknown_until_it_is_measured_and_judged_by_the_visit_then(tmp_
         assert (found.status, f"{ms:.1f} ms" in found.detail) == (status, True), found
 
 
-@pytest.mark.parametrize(("state", "status"), [("open", "ok"), ("lost", "fail")])
+def said(folder: Path, *parts: tuple[str, str, str]) -> None:
+    """What a daemon has written."""
+    told = [{"name": name, "state": state, "words": words} for name, state, words in parts]
+    (folder / STATUS_FILE).write_text(json.dumps({"pid": 1, "parts": told}))
+
+
+@pytest.mark.parametrize(("state", "status"), [("ok", "ok"), ("failed", "fail"), ("starting", "ok")])
 def test_a_camera_that_the_daemon_holds_is_not_taken_from_it(tmp_path: Path, state: str, status: str) -> None:
     settings = Settings(state_dir=tmp_path, camera=CameraSettings(driver="v4l2", device="/dev/video-missing"))
-    (tmp_path / STATUS_FILE).write_text(json.dumps({"camera": {"status": state, "reason": "no frames for 2 s"}}))
+    said(tmp_path, ("camera", state, "no frames for 2 s"))
     with StateLock(tmp_path):
         found = camera(settings)
     assert (found.status, "the daemon" in found.detail) == (status, True), found
+    with pytest.raises(CameraLost):
+        camera(settings)
+
+
+def test_parts_that_do_not_work_are_told_in_the_daemons_words(tmp_path: Path) -> None:
+    settings, nowhere = Settings(state_dir=tmp_path), tmp_path / "nowhere"
+    assert daemon(settings, nowhere).status == "ok"
+    (tmp_path / "wants").touch()
+    assert (daemon(settings, tmp_path / "wants").status, "systemctl start" in daemon(settings, tmp_path / "wants").fix) == ("warn", True)
+    said(tmp_path, ("camera", "failed", "its own check"), ("door", "degraded", "held open"), ("store", "ok", ""))
+    with StateLock(tmp_path):
+        found = daemon(settings, nowhere)
+        assert (found.status, "door degraded: held open" in found.detail, "camera" in found.detail) == ("warn", True, False)
+        for torn in ("{", "[]", '{"parts": [1]}', '{"parts": [{"name": "x", "state": "odd", "words": ""}]}'):
+            (tmp_path / STATUS_FILE).write_text(torn)
+            assert (daemon(settings, nowhere).status, daemon_says(tmp_path)) == ("ok", {})
