@@ -29,10 +29,10 @@ from blinkd.crypto.keyring import KeyringFile
 from blinkd.errors import BundleRefused, KeyringRefused
 
 KIND, VERSION = "blinkd bundle", 1
-CONTEXT = b"blinkd bundle 1\n"
+CONTEXT, ADMIN = b"blinkd bundle 1\n", b"blinkd bundle admin 1\n"
 MEMBERS = frozenset(
     {
-        "kind", "v", "made_by", "organisation", "terminal", "issued", "expires", "authority", "certificate", "keyring", "grants", "settings",
+        "kind", "v", "made_by", "organisation", "terminal", "issued", "expires", "authority", "certificate", "keyring", "grants", "admin", "settings",
         "keys", "signature",
     }
 )  # fmt: skip
@@ -46,7 +46,7 @@ FINGERPRINT_HEX = 32  # 128 bits: nobody makes a second authority to match
 class Bundle:
     """made_by: version of blinkd; issued, expires: aware UTC, whole seconds; authority, certificate: PEM; keyring: None where the terminal has
     it already; grants: the keyring's keys by epoch, and the index, each sealed to the terminal's box, empty where the organisation password is
-    wanted on the terminal; settings: TOML; keys: the terminal's own, wrapped by a code, None where they never left it; signature: DER.
+    wanted on the terminal; admin: the administrator's signature of them, b"" where there are none; settings: TOML; keys: the terminal's own, wrapped by a code, None where they never left it; signature: DER.
     """  # fmt: skip
 
     made_by: str
@@ -58,6 +58,7 @@ class Bundle:
     certificate: bytes
     keyring: KeyringFile | None
     grants: Mapping[str, Mapping[str, str]]
+    admin: bytes
     settings: str
     keys: str | None
     signature: bytes = b""
@@ -76,8 +77,14 @@ class Bundle:
             "certificate": self.certificate.decode(),
             "keyring": None if self.keyring is None else self.keyring.to_json(),
             "grants": {name: dict(grant) for name, grant in self.grants.items()},
+            "admin": b64(self.admin),
             "settings": self.settings,
         }
+
+    def signed_by_admin(self) -> bytes:
+        """What the administrator signs: the keys, and for whom. Who steals the authority's key gives no terminal keys of his own by that."""
+        bound = self.bound()
+        return ADMIN + canonical({name: bound[name] for name in ("organisation", "terminal", "keyring", "grants")})
 
     def signed(self) -> bytes:
         """What the authority signs."""
@@ -130,6 +137,7 @@ class Bundle:
                 certificate.encode(),
                 None if keyring is None else KeyringFile.of(keyring),
                 {str(name): {str(key): str(text) for key, text in grant.items()} for name, grant in value["grants"].items()},
+                unb64(value["admin"]),
                 settings,
                 keys,
                 unb64(value["signature"]),

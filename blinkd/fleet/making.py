@@ -12,7 +12,7 @@ from blinkd.crypto.chain import canonical
 from blinkd.crypto.encoding import b64, unb64
 from blinkd.crypto.keyring import Keyring, KeyringFile, Secrets
 from blinkd.crypto.request import Request, make_request, new_tls_key
-from blinkd.crypto.signing import Signer
+from blinkd.crypto.signing import Signer, Verifier
 from blinkd.crypto.wrapping import unwrap, wrap
 from blinkd.errors import BundleRefused, EnvelopeRejected, KeyringRefused, WrongPassword
 from blinkd.fleet.bundle import AGAIN, INDEX, Bundle
@@ -93,6 +93,8 @@ def open_grants(bundle: Bundle, box: Box) -> Keyring | None:
         return None
     if bundle.grants.keys() != {INDEX, *(epoch.kid for epoch in file.epochs)}:
         raise BundleRefused(f"its keys are not those of its keyring; {AGAIN}")
+    if not Verifier(file.admin).holds(bundle.signed_by_admin(), bundle.admin):
+        raise BundleRefused(f"its keys are not from the administrator of {file.organisation}; {AGAIN}")
     try:
         opened = {name: bytearray(box.open(grant, file.organisation, name, bundle.terminal)) for name, grant in bundle.grants.items()}
     except EnvelopeRejected:
@@ -124,9 +126,12 @@ def _signed(
         certificate,
         wanted.keyring,
         _grants(authority.org, terminal, box, wanted.opened),
+        b"",
         wanted.settings,
         None,
     )
+    if wanted.opened is not None:
+        bundle = replace(bundle, admin=wanted.opened.administrator().sign(bundle.signed_by_admin()))
     if own is not None:
         keys, code = own
         inner = canonical({"signing": b64(keys.signing), "box": b64(keys.box), "tls": keys.tls.decode()})

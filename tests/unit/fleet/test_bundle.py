@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blinkd.crypto.box import Box
+from blinkd.crypto.box import Box, seal_to
 from blinkd.crypto.unlocked import unlock
 from blinkd.errors import BundleRefused
 from blinkd.fleet.bundle import MOST_BYTES, Bundle
@@ -92,6 +92,17 @@ def test_a_file_that_cannot_be_a_bundle_is_named(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(bytes(MOST_BYTES + 1))
     with pytest.raises(BundleRefused, match="long: longer than"):
         Bundle.load(tmp_path / "long")
+
+
+def test_keys_that_the_administrator_has_not_signed_are_refused_though_the_authority_has(site: Site) -> None:
+    (one, code), (other, _) = site.whole("door-1"), site.whole("door-2")
+    box = Box(open_keys(one, code).box)
+    own = {name: seal_to(box.public, "acme", name, "door-1", bytes([9] * 32)) for name in one.grants}
+    for changed in (replace(one, grants=own), replace(one, admin=other.admin), replace(one, admin=b""), replace(one, terminal="door-3")):
+        forged = replace(changed, signature=site.authority.sign(changed.signed()))
+        assert Bundle.parse(forged.to_bytes()) == forged, "who has stolen the authority's key can make this"
+        with pytest.raises(BundleRefused, match="not from the administrator of acme"):
+            open_grants(forged, box)
 
 
 def test_settings_that_no_terminal_could_take_are_refused_before_a_certificate_is_given_out(site: Site, tmp_path: Path) -> None:
