@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from blinkd.daemon import Parts
 from blinkd.doctor import machine, network, recognition, records, running, timing
 from blinkd.doctor.check import Check
 from blinkd.errors import BlinkdError
+from blinkd.parts import Parts
 from blinkd.settings import DEFAULT_CONFIG_FILE, Settings
 
 

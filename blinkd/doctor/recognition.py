@@ -1,11 +1,11 @@
 """Models, embedder, speed, threshold and camera: what the terminal sees and recognises with."""
 
 from blinkd.capture.factory import open_source
-from blinkd.daemon import Parts
 from blinkd.doctor.check import Check
 from blinkd.doctor.running import daemon_says
 from blinkd.errors import CameraLost
 from blinkd.identity.thresholds import Rate
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import DATABASE_FILE
 from blinkd.store.lock import daemon_of

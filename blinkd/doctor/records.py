@@ -6,9 +6,9 @@ from pathlib import Path
 
 from blinkd.attendance.proof import in_order, prove
 from blinkd.crypto.signing import Signer
-from blinkd.daemon import Parts
 from blinkd.doctor.check import Check
 from blinkd.errors import KeyMissing
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.anchors import head_file, other_heads
 from blinkd.store.database import DATABASE_FILE

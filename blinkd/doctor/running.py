@@ -1,13 +1,12 @@
 """The daemon: whether it runs, and what it says of its own parts."""
 
-import json
 from pathlib import Path
 from typing import get_args
 
-from blinkd.daemon import STATUS_FILE
 from blinkd.doctor.check import Check
 from blinkd.outputs.port import PartHealth, PartState
 from blinkd.settings import Settings
+from blinkd.status_file import read_status
 from blinkd.store.lock import daemon_of
 
 # where systemd notes that the unit is to be started at every boot
@@ -34,8 +33,8 @@ def daemon(settings: Settings, enabled: Path = ENABLED) -> Check:
 def daemon_says(state_dir: Path) -> dict[str, PartHealth]:
     """Each part by its name; empty where no daemon has said anything, or its file is torn."""
     try:
-        parts = json.loads((state_dir / STATUS_FILE).read_bytes())["parts"]
+        parts = (read_status(state_dir) or {})["parts"]
         found = [PartHealth(str(part["name"]), part["state"], str(part["words"])) for part in parts]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return {}
     return {part.name: part for part in found if part.state in get_args(PartState)}

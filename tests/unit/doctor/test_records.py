@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.daemon import STATUS_FILE, Parts
 from blinkd.doctor import records
 from blinkd.doctor.recognition import camera, speed
 from blinkd.doctor.records import chain
@@ -14,7 +13,9 @@ from blinkd.doctor.running import daemon, daemon_says
 from blinkd.errors import CameraLost
 from blinkd.models.processor import read_processor
 from blinkd.models.speeds import Machine, Speed, write_verdict
+from blinkd.parts import Parts
 from blinkd.settings import CameraSettings, Settings
+from blinkd.status_file import STATUS_FILE
 from blinkd.store.database import DATABASE_FILE
 from blinkd.store.lock import StateLock
 
