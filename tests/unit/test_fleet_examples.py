@@ -19,7 +19,8 @@ from blinkd.cli import fleet
 from blinkd.fleet.fragment import parse_fragment
 from blinkd.settings import load_settings
 
-FOLDER = Path(__file__).parents[2] / "config" / "fleet"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "config" / "fleet"
 CLOUD, ANSIBLE = FOLDER / "cloud-init", FOLDER / "ansible"
 ROLE = ANSIBLE / "roles" / "blinkd"
 USED = re.compile(r"\bblinkd_[a-z_]+")
@@ -51,6 +52,13 @@ def cloud() -> dict[str, Any]:
     return value
 
 
+def unit_of(text: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    return unit
+
+
 def test_the_first_boot_uses_only_what_cloud_init_knows() -> None:
     assert cloud().keys() == CLOUD_CONFIG
     for one in cloud()["write_files"]:
@@ -63,9 +71,7 @@ def test_the_first_boot_uses_only_what_cloud_init_knows() -> None:
 def test_its_script_parses_and_its_unit_starts_it(tmp_path: Path) -> None:
     written = files()
     (name,) = [path for path in written if path.endswith(".service")]
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(written[name])
+    unit = unit_of(written[name])
     assert set(unit.sections()) == {"Unit", "Service", "Install"}
     script = tmp_path / "script"
     script.write_text(written[unit["Service"]["ExecStart"]])
@@ -86,9 +92,30 @@ def test_every_command_that_is_called_exists_with_its_options() -> None:
     called += [line.strip("# ").split() for line in header.splitlines() if line.startswith("#     blinkd fleet")]
     called += [list(map(str, one["ansible.builtin.command"]["argv"])) for one in tasks() if "ansible.builtin.command" in one]
     commands = [words[words.index("fleet") + 1 :] for words in called if "fleet" in words]
-    assert {words[0] for words in commands} == {"claim", "approve", "status", "request", "issue", "install"}
+    renewing = unit_of((FOLDER / "systemd" / "blinkd-renew.service").read_text())["Service"]["ExecStart"].split()
+    commands.append(renewing[renewing.index("fleet") + 1 :])
+    assert {words[0] for words in commands} == {"renew", "claim", "approve", "status", "request", "issue", "install"}
     for verb, *rest in commands:
         assert {word for word in rest if re.fullmatch("--[a-z-]+", word) and word != "--"} <= known[verb], (verb, rest)
+
+
+def test_install_sh_has_the_verbs_and_options_that_are_asked_of_it() -> None:
+    told = subprocess.run([ROOT / "install.sh", "help"], capture_output=True, text=True, check=True, timeout=30).stdout
+    asked = next(content for path, content in files().items() if path.startswith("/usr/local/sbin"))
+    role = (ROLE / "tasks" / "release.yml").read_text()
+    for word in ("install", "upgrade", "wheelhouse", "--unattended", "--offline", "--arch", "--python"):
+        assert word in told
+        assert word in asked + role + (CLOUD / "user-data").read_text()
+    assert set(re.findall(r"(?<= )--[a-z-]+\b", role + asked)) - {"--no-same-owner", "--relay", "--wait"} <= set(re.findall(r"--[a-z-]+", told))
+
+
+def test_the_renewals_timer_starts_the_renewals_service() -> None:
+    timer = unit_of((FOLDER / "systemd" / "blinkd-renew.timer").read_text())
+    assert timer["Timer"]["OnCalendar"] == "daily"
+    service = unit_of((FOLDER / "systemd" / "blinkd-renew.service").read_text())["Service"]
+    quoted = re.fullmatch(r"/bin/sh -c '(.*)'", service["ExecStartPost"])
+    assert quoted is not None
+    subprocess.run(["sh", "-n", "-c", quoted[1]], check=True, timeout=30)
 
 
 def test_every_variable_of_the_role_is_set_somewhere_and_every_default_is_used() -> None:
