@@ -106,7 +106,9 @@ def test_install_sh_has_the_verbs_and_options_that_are_asked_of_it() -> None:
     for word in ("install", "upgrade", "wheelhouse", "--unattended", "--offline", "--arch", "--python"):
         assert word in told
         assert word in asked + role + (CLOUD / "user-data").read_text()
-    assert set(re.findall(r"(?<= )--[a-z-]+\b", role + asked)) - {"--no-same-owner", "--relay", "--wait"} <= set(re.findall(r"--[a-z-]+", told))
+    assert set(re.findall(r"(?<= )--[a-z-]+\b", role + asked)) - {"--no-same-owner", "--relay", "--wait"} <= set(
+        re.findall(r"--[a-z-]+", told)
+    )
 
 
 def test_the_renewals_timer_starts_the_renewals_service() -> None:
