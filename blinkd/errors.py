@@ -87,6 +87,14 @@ class CertificateRefused(BlinkdError):
     """A certificate is not one of the organisation's, not this terminal's, revoked, or not valid now."""
 
 
+class BundleRefused(BlinkdError):
+    """A bundle or claim of a terminal cannot be used here: the message says which check failed; nothing was changed."""
+
+
+class CarrierAway(BlinkdError):
+    """The relay that was to carry a claim cannot be reached, or does not take it; another try later, or a USB stick, may do."""
+
+
 class WrongPassword(BlinkdError):
     """The organisation password is not the right one."""
 

@@ -268,6 +268,7 @@ class SyncSettings(Section):
     batch: int = Field(100, ge=1, le=500)  # entries in a message: some 180 kB, which a slow line carries in seconds
     in_flight: int = Field(8, ge=1, le=64)  # messages that wait for their receipt: enough to keep a line of 200 ms busy, and 2 MB of memory
     origin_salt: str = Field("", max_length=200)  # of the mobile app's envelopes of version 1, which `people adopt` reads
+    relay_url: str = ""  # of the relay's HTTP API, which carries claims and renewals of certificates; empty: they are carried by hand
     keepalive_s: int = Field(30, ge=5, le=120)  # a line that is silent for one and a half times as long is dead; the broker allows 120
 
 
@@ -288,6 +289,7 @@ class RelaySettings(Section):
         40, ge=1, le=100
     )  # messages in a transaction; the broker hands out 100 at most before it wants acknowledgements
     plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
+    claims: bool = False  # hold the requests of new terminals until they are approved; needs no token, so it is off unless it is wanted
     http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
     http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
     http_certificate: Path | None = None  # PEM, with its chain

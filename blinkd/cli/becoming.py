@@ -26,7 +26,7 @@ VERBS: dict[str, frozenset[str] | None] = {
     **dict.fromkeys(("run", "replay", "enroll", "import", "identify", "people", "log", "shifts", "report", "stats", "export"), None),
     **dict.fromkeys(("watermark", "upkeep", "keys", "sync", "doctor"), None),
     "models": frozenset({"bench"}),
-    "fleet": frozenset({"request", "claim", "renew"}),
+    "fleet": frozenset({"request"}),  # claim and renew may write settings, which are root's, and hand the daemon what is the daemon's
 }
 STRICT = frozenset({"doctor", "run"})  # see what the daemon sees: no way past the modes of files
 

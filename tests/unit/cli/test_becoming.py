@@ -25,7 +25,17 @@ def test_root_works_on_somebodys_state_folder_as_that_user(words: list[str], tmp
 
 
 @pytest.mark.parametrize(
-    "words", [["demo"], ["relay", "run"], ["models", "list"], ["models"], ["fleet", "issue", "x"], ["fleet", "install", "b"], []]
+    "words",
+    [
+        ["demo"],
+        ["relay", "run"],
+        ["models", "list"],
+        ["models"],
+        ["fleet", "issue", "x"],
+        ["fleet", "install", "b"],
+        ["fleet", "claim"],
+        [],
+    ],
 )
 def test_what_is_no_work_on_the_state_folder_stays_roots(words: list[str], tmp_path: Path, owner: int) -> None:
     assert owner

@@ -207,7 +207,7 @@ def test_relay_and_broker_get_all_that_their_side_needs(ca: Path, terminal: Path
 def test_a_revoked_terminal_stands_in_the_list_for_the_broker(terminal: Path, ca: Path, tmp_path: Path) -> None:
     given = certified(terminal, ca, tmp_path)
     words = done("fleet", "revoke", "terminal-1", "--folder", ca, state=terminal).out
-    for word in ("crl.pem", "reload", "keys rotate --revoke terminal-1"):
+    for word in ("1 certificate, with 730 days left", "crl.pem", "reload", "keys rotate --revoke terminal-1"):
         assert word in words
     revoked = x509.load_pem_x509_crl((ca / "crl.pem").read_bytes())
     assert [one.serial_number for one in revoked] == [pem_of(given).serial_number]
