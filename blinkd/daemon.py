@@ -17,6 +17,7 @@ from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.crypto.unlocked import has_keyring
 from blinkd.errors import BlinkdError, ConfigError, VisionFailed
+from blinkd.fleet.expiry import expiry_of
 from blinkd.identity.gallery import Gallery
 from blinkd.outputs.port import Health, Output, PartHealth
 from blinkd.parts import Parts
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 START_S = 60.0  # what systemd is asked to wait from now on, while the camera does not answer
 LEAVE_S = 2.5  # from being told to stop until nothing is waited for any more; systemd and people wait 3 s
-COUNT_S = 10.0  # between two counts of what waits for the relay
+COUNT_S = 10.0  # between two counts of what waits for the relay, and two looks at the certificate
 
 log = logging.getLogger("blinkd")
 
@@ -100,6 +101,7 @@ class Duty:
         self._told: tuple[PartHealth, ...] = ()
         self._people = len(store.people.all())
         self._counts, self._counted = (0, 0), float("-inf")
+        self._certificate = self._certificate_part()
         log.info("started: %s (%s), %d people", embedder.model_id, embedder.precision, self._people)
         if parts.choice is not None:
             log.info("model: %s", parts.choice.reason)
@@ -129,7 +131,7 @@ class Duty:
 
     def health(self) -> Health:
         """Of every part, now."""
-        parts = [self._camera_part(), self._vision_part(), self._store_part(), self._clock_part(), self._sync_part()]
+        parts = [self._camera_part(), self._vision_part(), self._store_part(), self._clock_part(), self._sync_part(), self._certificate]
         parts += [part for output in self._outputs if (part := output.part()) is not None]
         pending, failed = self._counts
         return Health(tuple(parts), self._capture.state.fps, self._people, len(self._gallery), pending, failed, read_temperature_c())
@@ -162,6 +164,7 @@ class Duty:
             self._behind = False
         if time.monotonic() - self._counted >= COUNT_S:
             self._counted = time.monotonic()
+            self._certificate = self._certificate_part()
             entries, people = self._store.outbox.counts(), self._store.registry.counts()
             self._counts = entries["PENDING"] + people["PENDING"], entries["FAILED"] + people["FAILED"]
         self._daily.look(lambda: due(self._store, self._parts.clock.now().utc))
@@ -270,6 +273,12 @@ class Duty:
         if self._parts.clock.now().confidence == "synced":
             return PartHealth("clock", "ok")
         return PartHealth("clock", "degraded", "no time server has been heard since the start")
+
+    def _certificate_part(self) -> PartHealth:
+        found = expiry_of(self._settings, self._parts.clock.now())
+        if found.troubles:
+            return PartHealth("certificate", "failed" if found.state == "over" else "degraded", found.words)
+        return PartHealth("certificate", "off" if found.state == "none" else "ok")
 
     def _sync_part(self) -> PartHealth:
         if self._sync is None:
