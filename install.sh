@@ -8,6 +8,7 @@ set -Eeuo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 readonly ROOT
+readonly SELF=$ROOT/install.sh
 readonly VENV=$ROOT/.venv
 readonly STATE=$VENV/blinkd-install.state # says that this script made the environment, and what is finished in it
 readonly LOCK_FILE=$ROOT/requirements.lock
@@ -422,10 +423,11 @@ verb_lock() {
 # INSTALL_ROOT puts all of it below another folder, where root's rights are not needed. For the tests.
 readonly R=${INSTALL_ROOT:-}
 readonly OPT=$R/opt/blinkd
-readonly RELEASES=$OPT/releases # one folder each: a virtual environment with blinkd in it, never changed once it has its name
-readonly CURRENT=$OPT/current   # link to the release in force
-readonly PREVIOUS=$OPT/previous # link to the one before, for `rollback`
-readonly TRIAL=$OPT/trial       # which release is being put in force, from which, and what doctor found well before
+readonly RELEASES=$OPT/releases    # one folder each: a virtual environment with blinkd in it, never changed once it has its name
+readonly CURRENT=$OPT/current      # link to the release in force
+readonly PREVIOUS=$OPT/previous    # link to the one before, for `rollback`
+readonly TRIAL=$OPT/trial          # which release is being put in force, from which, and what doctor found well before
+readonly ASIDE=$OPT/records-before # the database in its old form, while a release is on trial that gives it a new one
 readonly COMMAND=$R/usr/local/bin/blinkd
 readonly ETC=$R/etc/blinkd
 readonly CONFIG=$ETC/blinkd.toml
@@ -443,6 +445,7 @@ readonly KEY_CREDENTIAL=blinkd-template-key
 readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
 readonly KEY_PLAIN=$R/etc/credstore/blinkd.template-key
 readonly KEY_BYTES=32
+CREDENTIALS=$R/run/blinkd-install # where the key lies in clear for a moment, in memory
 
 readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packages, and the wheels of which they come
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
@@ -502,7 +505,7 @@ check_checkout() {
 }
 
 check_machine() {
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $SELF ${ARGUMENTS[*]}"
     check_platform
 }
 
@@ -511,6 +514,8 @@ check_given_files() {
     for file in "$BUNDLE" "$GIVEN_CONFIG"; do
         [[ -z $file || (-f $file && -r $file) ]] || fail "$file: no file that can be read" 'check the path, its owner and its mode'
     done
+    if [[ -n $BUNDLE ]]; then BUNDLE=$(realpath -- "$BUNDLE"); fi
+    if [[ -n $GIVEN_CONFIG ]]; then GIVEN_CONFIG=$(realpath -- "$GIVEN_CONFIG"); fi
     if [[ -n $WHEELHOUSE ]]; then
         [[ -n $(find "$WHEELHOUSE" -maxdepth 1 -name '*.whl' -print -quit 2>/dev/null) ]] ||
             fail "$WHEELHOUSE: no folder with wheels" "fill it where there is a network: ./install.sh wheelhouse DIR; then carry it here"
@@ -581,6 +586,7 @@ preflight() {
 
 begin_installation() {
     umask 022
+    cd /
     # Settings of whoever calls: the daemon will have none of them
     unset "${!BLINKD_@}"
     if ((DRY_RUN)); then
@@ -655,8 +661,31 @@ release_blinkd() { # folder
         cp -RT -- "$ROOT/systemd" "$1/share/blinkd/systemd" &&
         cp -- "$ROOT/install.sh" "$ROOT/requirements.lock" "$1/share/blinkd/" &&
         borrow_from_debian "$1" &&
+        mv -- "$1/bin/blinkd" "$1/bin/blinkd-itself" && launcher >"$1/bin/blinkd" && chmod 755 -- "$1/bin/blinkd" &&
         # nothing is added to a release any more
         release_pip "$1" uninstall -y pip setuptools
+}
+
+# What /usr/local/bin/blinkd leads to. Called by root it works as the daemon does: files of root's would be closed to the daemon,
+# and without the daemon's key it would make another, with which the daemon could not open what is enrolled. `fleet` and `relay`
+# stay root's: they write settings and certificates, and hand the daemon what is the daemon's.
+launcher() {
+    cat <<SH
+#!/bin/sh
+here=\$(dirname -- "\$(readlink -f -- "\$0")")
+verb= value=
+for word; do
+    if [ "\$value" ]; then value=; continue; fi
+    case \$word in
+        --config) value=1 ;;
+        -*) ;;
+        *) verb=\$word; break ;;
+    esac
+done
+case \$verb in fleet | relay) exec "\$here/blinkd-itself" "\$@" ;; esac
+if [ "\$(id -u)" -ne 0 ] || [ -n "\$CREDENTIALS_DIRECTORY" ] || [ ! -d '$RECORDS' ]; then exec "\$here/blinkd-itself" "\$@"; fi
+exec "\$here/../share/blinkd/install.sh" as-daemon "\$here/blinkd-itself" "\$@"
+SH
 }
 
 # What is built against the system's own libraries. Only for the system's own Python, for which it was built.
@@ -779,11 +808,11 @@ place_key() {
     fi
 }
 
-# Runs a command as the daemon runs it: as its user, in its groups, with its credentials and nothing of ours in the environment.
+# Runs a command as the daemon runs: as its user, in its groups, with its credentials.
 as_daemon() { # command…
     local credentials status=0 groups
     groups=$(unit_groups "$UNITS" 2>/dev/null | tr '\n' ',')
-    credentials=$(mktemp -d -- "$R/run/blinkd-install.XXXXXX")
+    credentials=$(mktemp -d -- "$CREDENTIALS.XXXXXX")
     if [[ -s $KEY_SEALED ]]; then
         systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" "$credentials/$KEY_CREDENTIAL" || status=1
     elif [[ -s $KEY_PLAIN ]]; then
@@ -791,7 +820,7 @@ as_daemon() { # command…
     fi
     if ((status == 0)); then
         chown -R "$ACCOUNT:$GROUP" -- "$credentials"
-        env -i -C / "PATH=$PATH" "HOME=$RECORDS" LANG=C.UTF-8 "CREDENTIALS_DIRECTORY=$credentials" ${R:+"BLINKD_STATE_DIR=$RECORDS"} \
+        env "HOME=$RECORDS" "USER=$ACCOUNT" "LOGNAME=$ACCOUNT" "CREDENTIALS_DIRECTORY=$credentials" ${R:+"BLINKD_STATE_DIR=$RECORDS"} \
             setpriv "--reuid=$ACCOUNT" "--regid=$GROUP" "--groups=${groups}$GROUP" --no-new-privs -- "$@" || status=$?
     fi
     rm -rf -- "$credentials"
@@ -816,7 +845,7 @@ measure_speed() { # release
     if [[ -e $RECORDS/embedder_speed.json ]]; then return; fi
     if ((DRY_RUN)); then
         say 'would: time the networks once (blinkd models bench)'
-    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo -u $ACCOUNT blinkd models bench" \
+    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo blinkd models bench" \
         as_daemon "$1/bin/blinkd" --config "$CONFIG" models bench); then
         say 'going on without: the networks are chosen by the processor until then'
     fi
@@ -903,7 +932,7 @@ begin_trial() { # new, old, checks
     printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$TRIAL.new" && sync -- "$TRIAL.new" && mv -T -- "$TRIAL.new" "$TRIAL"
 }
 
-end_trial() { rm -f -- "$TRIAL"; }
+end_trial() { rm -f -- "$TRIAL" && rm -rf -- "$ASIDE"; }
 
 put_in_force() { # name of a release
     local new=$1 old checks=''
@@ -921,6 +950,13 @@ put_in_force() { # name of a release
     elif [[ -n $old ]]; then
         say 'asking doctor how it is before'
         checks=$(passed_checks "$RELEASES/$old")
+        rm -rf -- "$ASIDE"
+        if [[ -f $RECORDS/blinkd.db && $(schema_of "$RELEASES/$new") != "$(schema_of "$RELEASES/$old")" ]]; then
+            need_space "$OPT" $(($(stat -c %s -- "$RECORDS/blinkd.db") / 500000 + 50)) # twice its size
+            if runs "$DAEMON"; then systemctl stop "$DAEMON"; fi
+            step "the database takes a new form: keeping it aside in its old one" 'check the space on the disk, then run this again' \
+                set_aside "$RELEASES/$old"
+        fi
     fi
     begin_trial "$new" "$old" "$checks"
     step "release $new: in force${old:+ in the place of $old}" 'run this again' switch_to "$new"
@@ -940,13 +976,48 @@ put_in_force() { # name of a release
 
 go_back() { # from, to
     local why=$WHY
-    step "going back to release $2" "run: $0 rollback" switch_to "$2"
-    if passes_gate "$RELEASES/$2" ''; then
+    if ! return_to "$2"; then
+        fail "release $1 was not kept: $why; and release $2, from which it came, is not well either: $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+    fi
+    fail "release $1 was not kept: $why" "release $2 is in force again, as before; $LOG has what doctor and the daemon said"
+}
+
+# Ends a trial by putting the release before in force again. Sets WHY where that does not run either.
+return_to() { # name of a release
+    if [[ -d $ASIDE ]]; then
+        if runs "$DAEMON"; then systemctl stop "$DAEMON"; fi
+        if [[ -e $ASIDE/book.head || -e $RECORDS/book.head ]] && ! cmp -s -- "$ASIDE/book.head" "$RECORDS/book.head"; then
+            systemctl start "$DAEMON" || true
+            fail "release $(trial 1) does not work as it should ($WHY), but has recorded entries in a database that release $1 cannot read" \
+                "mend what sudo blinkd doctor finds; it stays in force, so that nothing recorded is lost"
+        fi
+        step 'the database in its old form comes back' 'check the space on the disk, then run this again' put_back
+    fi
+    step "release $1: in force again" "run: $SELF rollback" switch_to "$1"
+    if ! passes_gate "$RELEASES/$1" ''; then
         end_trial
-        fail "release $1 was not kept: $why" "release $2 is in force again, as before; $LOG has what doctor and the daemon said"
+        return 1
     fi
     end_trial
-    fail "release $1 was not kept: $why; and now release $2, in force again, fails too: $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+}
+
+schema_of() { # release; prints the newest form of the database that it knows
+    compgen -G "$1/lib/python*/site-packages/blinkd/store/migrations/v*.sql" | sed 's|.*/||' | LC_ALL=C sort | tail -n 1 || true
+}
+
+# One file that holds all, whatever lies in the write-ahead log; and how far the book went
+set_aside() { # release
+    rm -rf -- "$ASIDE.partial" && install -d -m 700 -- "$ASIDE.partial" && release_python "$1" -c '
+import contextlib, sqlite3, sys
+with contextlib.closing(sqlite3.connect(sys.argv[1])) as source, contextlib.closing(sqlite3.connect(sys.argv[2])) as copy:
+    source.backup(copy)' "$RECORDS/blinkd.db" "$ASIDE.partial/blinkd.db" &&
+        if [[ -f $RECORDS/book.head ]]; then cp -- "$RECORDS/book.head" "$ASIDE.partial/"; fi &&
+        sync -f -- "$ASIDE.partial" && mv -T -- "$ASIDE.partial" "$ASIDE"
+}
+
+put_back() {
+    install -m 600 -o "$ACCOUNT" -g "$GROUP" -- "$ASIDE/blinkd.db" "$RECORDS/blinkd.db.new" && sync -- "$RECORDS/blinkd.db.new" &&
+        rm -f -- "$RECORDS/blinkd.db-wal" "$RECORDS/blinkd.db-shm" && mv -T -- "$RECORDS/blinkd.db.new" "$RECORDS/blinkd.db"
 }
 
 prune_releases() { # but for the one in force and the one before
@@ -969,9 +1040,9 @@ remove_release() { # folder; under another name first, so that half of it is nev
 start_what_is_configured() {
     if ! configured; then
         say 'not started, for it is not configured: it belongs to no organisation yet. Either of these:'
-        say "  $0 install --bundle FILE     what \`blinkd fleet issue\` made for this terminal"
-        say "  sudo -u $ACCOUNT blinkd keys join FILE   the organisation's keyring; then $0 install"
-        say "  $0 install --standalone      this terminal works alone"
+        say "  $SELF install --bundle FILE     what \`blinkd fleet issue\` made for this terminal"
+        say "  sudo blinkd keys join FILE   the organisation's keyring; then $SELF install"
+        say "  $SELF install --standalone      this terminal works alone"
         return
     fi
     if ! systemd_runs; then
@@ -1029,7 +1100,7 @@ verb_install() {
 
 verb_upgrade() {
     preflight
-    [[ -n $(proven) ]] || fail 'nothing is installed here' "$0 install"
+    [[ -n $(proven) ]] || fail 'nothing is installed here' "$SELF install"
     begin_installation
     set_up
     if [[ -n $BUNDLE ]]; then start_what_is_configured; fi
@@ -1040,11 +1111,16 @@ verb_rollback() {
     local target
     check_machine
     if [[ -f $TRIAL ]]; then target=$(trial 2); else target=$(before || true); fi
-    [[ -n $target ]] || fail 'there is no release to go back to' "$0 check says what is installed"
+    [[ -n $target ]] || fail 'there is no release to go back to' "$SELF check says what is installed"
     is_whole "$RELEASES/$target" || fail "release $target is damaged" 'install it again from its checkout: ./install.sh upgrade'
     begin_installation
     check_settings "$RELEASES/$target"
-    put_in_force "$target"
+    if [[ -f $TRIAL ]] && ((!DRY_RUN)); then
+        WHY='the run that put it in force was cut off'
+        return_to "$target" || fail "release $target is in force again, but $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+    else
+        put_in_force "$target"
+    fi
     say "$( ((DRY_RUN)) && echo 'nothing was changed' || echo "done: blinkd $target is in force")"
 }
 
@@ -1109,7 +1185,7 @@ remove_records() {
 }
 
 verb_uninstall() {
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $SELF ${ARGUMENTS[*]}"
     LOG=/dev/null
     if ((!DRY_RUN)); then alone_on_machine; fi
     if ((PURGE)); then ask_about_records; fi
@@ -1154,7 +1230,7 @@ check_units() { # name of the release
     local different
     different=$(changed_units "$1")
     if [[ -n $different ]]; then
-        report FAIL "units are not those of the release: ${different}-- run $0 install (changes of yours belong below /etc/systemd/system)"
+        report FAIL "units are not those of the release: ${different}-- run $SELF install (changes of yours belong below /etc/systemd/system)"
     else
         report ok "units are those of the release"
     fi
@@ -1180,12 +1256,12 @@ check_services() {
 
 verb_check() {
     local name said other
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root, for settings and records are closed to others' "sudo $0 check"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root, for settings and records are closed to others' "sudo $SELF check"
     LOG=/dev/null
     FAULTS=0
     name=$(in_force || true)
     if [[ -z $name ]]; then
-        report FAIL "no release is in force${R:+ below $R}: $0 install"
+        report FAIL "no release is in force${R:+ below $R}: $SELF install"
         exit 1
     fi
     report ok "in force: $name; before it: $(before || echo none)"
@@ -1194,7 +1270,7 @@ verb_check() {
             *.partial | *.removing) report note "left by a run that was cut off, and removed by the next: ${other##*/}" ;;
         esac
     done
-    if [[ -f $TRIAL ]]; then report FAIL "release $(trial 1) was never found to work, for the run was cut off: run $0 upgrade, or $0 rollback"; fi
+    if [[ -f $TRIAL ]]; then report FAIL "release $(trial 1) was never found to work, for the run was cut off: run $SELF upgrade, or $SELF rollback"; fi
     check_release "$name"
     if [[ -n $(before || true) ]]; then check_release "$(before)"; fi
     check_units "$name"
@@ -1206,7 +1282,7 @@ verb_check() {
             report FAIL "$KEY_SEALED does not open here: it is of another machine or system; put back the host's /var/lib/systemd/credential.secret, or the key"
         fi
     else
-        report FAIL "the key of the stored templates is missing: put $KEY_SEALED or $KEY_PLAIN back; with nobody enrolled yet, run $0 install"
+        report FAIL "the key of the stored templates is missing: put $KEY_SEALED or $KEY_PLAIN back; with nobody enrolled yet, run $SELF install"
     fi
     check_services
     printf '      doctor says:\n'
@@ -1300,6 +1376,11 @@ main() {
     if (($#)); then shift; fi
     case $verb in
         demo | test | setup | lock) "verb_$verb" "$@" ;;
+        as-daemon)     # the command blinkd, called by root
+            trap : INT # the key is taken away again after Ctrl-C too
+            CREDENTIALS=$R/run/blinkd-command
+            as_daemon "$@" || exit $?
+            ;;
         install | upgrade | rollback | uninstall | check | wheelhouse)
             parse "${OPTIONS[$verb]}" "$@"
             if [[ $verb != wheelhouse && ${#WORDS[@]} -gt 0 ]]; then wrong_usage "$verb does not take '${WORDS[0]}'"; fi
