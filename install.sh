@@ -482,7 +482,9 @@ trial() { # 1: which release, 2: from which, 3: what doctor found well; prints n
 # The release that has proved itself last: the one in force, or what a trial that was cut off came from
 proven() { if [[ -f $TRIAL ]]; then trial 2; else in_force || true; fi; }
 
-configured() { [[ -f $RECORDS/keyring.sealed || -f $STANDALONE ]]; }
+configured() { # or would be, after this dry run
+    [[ -f $RECORDS/keyring.sealed || -f $STANDALONE ]] || ((DRY_RUN && (CHOSE_STANDALONE || ${#BUNDLE})))
+}
 
 whole_link() { # target, link; never absent in between
     rm -f -- "$2.new" && ln -s -- "$1" "$2.new" && mv -T -- "$2.new" "$2"
@@ -496,6 +498,18 @@ whole_file() { # source, target, mode; left alone where it is the same
 # --- an installation: before anything is changed -------------------------------------------------------------------
 
 on_a_pi() { [[ -e $R/etc/rpi-issue ]]; } # Raspberry Pi OS, which alone has libcamera's Python for its cameras
+
+machine_name() {
+    local name
+    name=$(os_release PRETTY_NAME)
+    if on_a_pi; then
+        printf 'Raspberry Pi OS %s' "$(os_release VERSION_CODENAME)"
+    elif [[ -e $R/etc/nv_tegra_release ]]; then
+        printf 'JetPack on %s' "$name"
+    else
+        printf '%s' "$name"
+    fi
+}
 
 check_checkout() {
     local part
@@ -579,6 +593,7 @@ preflight() {
     PYTHON_FOR_ALL=1
     if ! search_python "$MODULES, venv, ensurepip"; then PYTHON=''; fi
     if [[ -z $PYTHON || ! -d $RELEASES/$(release_name) ]]; then need_space "$OPT" "$RELEASE_MB"; fi
+    say "$(machine_name), $(dpkg --print-architecture), ${PYTHON:-no Python yet}"
     if [[ -e $R/etc/nv_tegra_release ]]; then
         say 'JetPack: a USB camera works; the ribbon cable (camera.driver = "gstreamer") needs an OpenCV with GStreamer, which this release has not'
     fi
@@ -863,7 +878,10 @@ install_units() { # release; those of other releases go
     done
     whole_file "$from/sysusers.d/blinkd.conf" "$SYSUSERS/blinkd.conf" 644 || return
     if [[ -f $from/tmpfiles.d/blinkd.conf ]]; then whole_file "$from/tmpfiles.d/blinkd.conf" "$TMPFILES/blinkd.conf" 644 || return; fi
-    if systemd_runs; then systemctl daemon-reload; fi
+    if systemd_runs; then
+        systemctl daemon-reload || return
+        if [[ -z $R && -f $TMPFILES/blinkd.conf ]]; then systemd-tmpfiles --create "$TMPFILES/blinkd.conf"; fi
+    fi
 }
 
 changed_units() { # name of a release; prints its files that are not in their places
@@ -1051,6 +1069,7 @@ start_what_is_configured() {
     fi
     local unit
     for unit in "$DAEMON" "$UPKEEP"; do
+        if [[ ! -f $UNITS/$unit ]] && ((!DRY_RUN)); then continue; fi
         if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
             change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
         fi
@@ -1161,7 +1180,8 @@ remove_services() {
             systemctl --quiet disable "${unit##*/}" || return
         fi
     done
-    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* && remove_empty "$UNITS" "$SYSUSERS" "$TMPFILES" &&
+    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* &&
+        remove_empty "$UNITS" "$(dirname -- "$UNITS")" "$SYSUSERS" "$TMPFILES" &&
         if systemd_runs; then systemctl daemon-reload && { systemctl reset-failed 'blinkd*' || true; }; fi
 }
 

@@ -66,10 +66,11 @@ is_in_force() { [[ $(in_force) == "$1" ]]; }
 another_build() { echo "# build $1" >>"$M$CHECKOUT/blinkd/py.typed"; }
 no_longer() { [[ ! -e $M$1 ]]; }
 
-# All files but those that Debian's own tools, pip and this script keep
+# All files but those that Debian's own tools (systemd's own key among them), pip and this script keep
 everything() {
     (cd -- "$M" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./tmp -o -path ./run -o -path ./root -o -path ./var/lib/apt \
-        -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/dpkg -o -name '*.pyc' -o -name __pycache__ -o -path ./said \) -prune -o -print) | LC_ALL=C sort
+        -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/dpkg -o -name '*.pyc' -o -name __pycache__ -o -path ./said \
+        -o -path ./var/lib/systemd/credential.secret \) -prune -o -print) | LC_ALL=C sort
 }
 
 bare_system "$CACHE/$SUITE"
@@ -109,6 +110,20 @@ install_sh 0 install
 proved 'a second run finds the release whole' said 'is there, and whole'
 install_sh 0 check
 proved 'its hashes hold' said 'files as installed'
+
+# --- root and the daemon work on the same records with the same key ------------------------------------------------
+mkdir -p -- "$M/root/.cache/blinkd"
+if [[ -d ${CACHE%/fresh}/media ]]; then cp -a -- "${CACHE%/fresh}/media" "$M/root/.cache/blinkd/"; fi
+inside /opt/blinkd/current/bin/python -c '
+import shutil
+from blinkd.models.media import fetch_media
+shutil.copy(fetch_media() / "single_face.jpg", "/srv/face.jpg")'
+proved 'root enrols somebody' inside blinkd enroll --name 'Sam Sample' --image /srv/face.jpg
+proved 'whom the daemon'"'"'s key opens' grep -q '"verdict": *"match"' <(inside blinkd identify --json /srv/face.jpg)
+proved 'which is nowhere in the state folder' no_longer /var/lib/blinkd/template.key
+proved 'where all belongs to the daemon' test -z "$(inside find /var/lib/blinkd ! -user blinkd)"
+install_sh 0 check
+proved 'doctor opens every template' said 'integrity checked, 1 people'
 
 # --- upgrades ------------------------------------------------------------------------------------------------------
 another_build 2
@@ -154,7 +169,7 @@ install_sh 0 uninstall
 proved 'the records stay' test -e "$M/var/lib/blinkd"
 proved 'the releases are gone' no_longer /opt/blinkd
 install_sh 0 uninstall --purge --unattended
-rm -rf -- "$M/srv/pictures"
+rm -rf -- "$M/srv/pictures" "$M/srv/face.jpg"
 AFTER=$(everything)
 proved 'nothing is left' test "$AFTER" = "$BARE"
 diff <(echo "$BARE") <(echo "$AFTER") | sed 's/^/    /' || true

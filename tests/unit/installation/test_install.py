@@ -53,7 +53,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(machine: Machine) 
     before = machine.content()
     said = machine.done("install", "--dry-run", "--standalone")
     assert machine.content() == before
-    for part in ("Python packages", "settings", "key", "in force", "nothing was changed"):
+    for part in ("Python packages", "settings", "key", "in force", "blinkd.service: starting it", "nothing was changed"):
         assert part in said
 
 
@@ -141,6 +141,7 @@ def test_on_raspberry_pi_os_the_systems_camera_library_comes_last_on_the_path(ma
     (machine.root / "usr/bin/python3").symlink_to(machine.programs / "python3")
     machine.done("install")
     lib = machine.root / "opt/blinkd/current/lib"
+    assert "Raspberry Pi OS" in machine.done("upgrade", "--dry-run")
     assert (lib / "debian.pth").read_text() == f"{machine.root}/usr/lib/python3/dist-packages\n"
     assert "\nsimplejpeg==" in (lib / "packages").read_text()
 
@@ -155,3 +156,11 @@ def test_elsewhere_only_the_journals_library_is_borrowed(machine: Machine) -> No
     assert (lib / "systemd").readlink() == theirs
     assert not (lib / "debian.pth").exists()
     assert "simplejpeg" not in (lib / "packages").read_text()
+
+
+def test_on_jetpack_it_says_which_cameras_work(machine: Machine) -> None:
+    (machine.root / "etc").mkdir()
+    (machine.root / "etc/nv_tegra_release").touch()
+    said = machine.done("install", "--dry-run")
+    assert "JetPack on " in said
+    assert "needs an OpenCV with GStreamer" in said
