@@ -452,7 +452,8 @@ readonly RECORDS_MB=100  # and what a terminal needs to begin to record
 
 DRY_RUN=0 UNATTENDED=0 PURGE=0 CHOSE_STANDALONE=0
 BUNDLE='' PASSWORD_FD='' GIVEN_CONFIG='' WHEELHOUSE='' ARCH='' PYTHON_VERSION=''
-WHY='' # why the gate is shut, set by passes_gate
+NEW_SETTINGS=0 # 1: settings or keyring are not those with which the daemon was started
+WHY=''         # why the gate is shut, set by passes_gate
 
 # One change: said and made, or only said. The command must end at its first failure by itself: bash's -e does not hold in it.
 change() { # what, remedy, command…
@@ -588,6 +589,10 @@ preflight() {
         fail "$COMMAND is there and was not made by install.sh" 'move it away (pip uninstall blinkd, if pip put it there), then run this again'
     fi
     check_groups
+    if [[ -s $KEY_SEALED ]] && ! systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" - >/dev/null 2>&1; then
+        fail "$KEY_SEALED does not open: it was sealed on another machine or system" \
+            "put back the key, or /var/lib/systemd/credential.secret of where it was made; if nobody is enrolled, remove the file"
+    fi
     need_space "$RECORDS" "$RECORDS_MB"
     PYTHON_NAMES=(python3 python3.13 python3.12 python3.11) # the system's own first: only for it are the system's libraries built
     PYTHON_FOR_ALL=1
@@ -788,7 +793,10 @@ put_config() { # source; passwords of cameras may be in it, so others don't read
 
 place_config() {
     if [[ -n $GIVEN_CONFIG ]]; then
-        if ! cmp -s -- "$GIVEN_CONFIG" "$CONFIG"; then change "settings: $CONFIG from $GIVEN_CONFIG" 'look at the lines above' put_config "$GIVEN_CONFIG"; fi
+        if ! cmp -s -- "$GIVEN_CONFIG" "$CONFIG"; then
+            change "settings: $CONFIG from $GIVEN_CONFIG" 'look at the lines above' put_config "$GIVEN_CONFIG"
+            NEW_SETTINGS=1
+        fi
     elif [[ ! -e $CONFIG ]]; then
         change "settings: $CONFIG, all at their defaults" 'look at the lines above' put_config "$ROOT/config/blinkd.toml"
     fi
@@ -846,6 +854,7 @@ as_daemon() { # command…
 take_bundle() { # release
     local words=(fleet install "$BUNDLE")
     if [[ -z $BUNDLE ]]; then return; fi
+    NEW_SETTINGS=1
     if ((DRY_RUN)); then
         say "would: hand $BUNDLE to blinkd fleet install"
         return
@@ -906,6 +915,12 @@ switch_to() { # name of a release
 
 runs() { systemd_runs && { systemctl -q is-enabled "$1" || systemctl -q is-active "$1"; } 2>/dev/null; } # unit
 
+# A release that failed may have used up the starts that its unit allows itself; the one before shall not suffer for it
+start_anew() { # unit
+    systemctl reset-failed "$1" || true
+    systemctl restart "$1"
+}
+
 # Each check of doctor that a release passes, one a line; where doctor itself fails, none.
 passed_checks() { # release
     local answer
@@ -924,7 +939,7 @@ print(*sorted({check["name"] for check in checks if check["status"] != "fail"}))
 passes_gate() { # release, checks that were passed before; sets WHY
     local unit check passed
     for unit in "$DAEMON" "$RELAY"; do
-        if runs "$unit" && ! systemctl restart "$unit" >>"$LOG" 2>&1; then
+        if runs "$unit" && ! start_anew "$unit" >>"$LOG" 2>&1; then
             WHY="$unit does not become ready; the last it said: $(journalctl -q -u "$unit" -n 3 -o cat 2>/dev/null | tr '\n' ' ')"
             return 1
         fi
@@ -957,6 +972,9 @@ put_in_force() { # name of a release
     old=$(proven)
     if [[ $new == "$old" && ! -f $TRIAL ]]; then
         if ! in_place "$new"; then change "release $new stays in force: links and units as they should be" 'look at the lines above' switch_to "$new"; fi
+        if ((NEW_SETTINGS)) && runs "$DAEMON"; then
+            change "$DAEMON: with its new settings" "journalctl -u $DAEMON says why; sudo blinkd doctor what to do" start_anew "$DAEMON"
+        fi
         return
     fi
     if ((DRY_RUN)); then
@@ -1061,6 +1079,7 @@ start_what_is_configured() {
         say "  $SELF install --bundle FILE     what \`blinkd fleet issue\` made for this terminal"
         say "  sudo blinkd keys join FILE   the organisation's keyring; then $SELF install"
         say "  $SELF install --standalone      this terminal works alone"
+        say "A relay: sudo blinkd relay check, then systemctl enable --now $RELAY"
         return
     fi
     if ! systemd_runs; then

@@ -140,3 +140,10 @@ def test_given_settings_that_the_release_refuses_are_not_taken(machine: Machine,
     said = machine.refused("install", "--config", str(given))
     assert "at 'future': no such setting" in said
     assert "Nothing was changed" in said
+
+
+def test_a_key_that_was_sealed_elsewhere_is_neither_used_nor_replaced(machine: Machine) -> None:
+    machine.done("install")
+    key = machine.root / "etc/credstore.encrypted/blinkd.template-key"
+    key.write_bytes(b"sealed there " + b"k" * 32)
+    assert "sealed on another machine" in machine.refused("upgrade")

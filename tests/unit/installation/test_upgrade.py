@@ -132,3 +132,23 @@ def test_settings_of_a_newer_version_are_refused_before_anything_is_put_in_force
     assert "newer" in result.stderr
     assert running.in_force == running.active() == old
     assert config.read_text() == "future = 1\n"
+
+
+def test_new_settings_reach_a_daemon_whose_release_stays(running: Machine, tmp_path: Path) -> None:
+    given = tmp_path / "given.toml"
+    given.write_text("# given\n")
+    before = running.calls.count("systemctl restart blinkd.service")
+    running.done("upgrade", "--config", str(given))
+    running.done("upgrade", "--config", str(given))
+    assert running.calls.count("systemctl restart blinkd.service") == before + 1
+
+
+def test_starts_that_a_failed_release_used_up_are_given_back(running: Machine) -> None:
+    running.fault(f"{next_release(running)} blinkd.service")
+    assert running.run("upgrade").returncode == 1
+    words = [
+        call.removeprefix("systemctl ")
+        for call in running.calls
+        if call.endswith(("restart blinkd.service", "reset-failed blinkd.service"))
+    ]
+    assert words[-4:] == ["reset-failed blinkd.service", "restart blinkd.service"] * 2
