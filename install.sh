@@ -21,8 +21,9 @@ readonly TEST_SECTIONS=(backend terminal demo relay build dev)
 readonly RELEASE_SECTIONS=(backend terminal relay) # a release serves terminals and relays
 
 readonly DEMO_PACKAGES=(ca-certificates)
-# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own, and put clocks wrong
-readonly TEST_PACKAGES=(ca-certificates haproxy libegl1 libfaketime libgles2 mosquitto postgresql)
+# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own, put clocks
+# wrong, and let systemd-analyze judge the units
+readonly TEST_PACKAGES=(ca-certificates haproxy libegl1 libfaketime libgles2 mosquitto postgresql systemd)
 
 # systemd runs the daemon, makes its user and keeps its key
 readonly RELEASE_PACKAGES=(ca-certificates systemd)

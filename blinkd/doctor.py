@@ -9,9 +9,9 @@ from typing import Literal
 
 from blinkd.capture.factory import open_source
 from blinkd.clock import Clock
-from blinkd.daemon import Parts
 from blinkd.errors import BlinkdError, CameraLost
 from blinkd.identity.thresholds import Rate
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import DATABASE_FILE
 from blinkd.upkeep import last_run

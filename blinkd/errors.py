@@ -26,6 +26,10 @@ class ModelError(BlinkdError):
     """A network's file is missing, torn or swapped, or no network of the wanted precision exists."""
 
 
+class VisionFailed(BlinkdError):
+    """The main line fails again and again; the process ends, so that systemd begins it anew."""
+
+
 class StoreError(BlinkdError):
     """The database cannot be opened, written or trusted; what is on disk is left as it is."""
 

@@ -8,10 +8,10 @@ import typer
 from blinkd.capture.pictures import read_picture
 from blinkd.cli import bench_store
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
 from blinkd.doctor import Check, examine
 from blinkd.measure import bench as measuring
 from blinkd.models.media import fetch_media
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.vision.embedder import Embedder, open_embedder
 

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from blinkd.cli.output import JsonFlag, console, log_to_stderr, print_json
+from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import SystemClock
 from blinkd.crypto.unlocked import has_keyring, load
 from blinkd.errors import ConfigError, StateBusy
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.store.lock import StateLock, daemon_of
+from blinkd.supervision.journal import start_log
+from blinkd.supervision.sync_process import die_with
 from blinkd.sync.runner import LOCK_FILE, Runner, read_state
-from blinkd.sync.supervisor import die_with
 
 NICE = 10  # behind the camera, for which people wait
 LOOK_S = 0.2
@@ -36,7 +37,7 @@ def run(
     if parent is not None:
         die_with(parent)
     settings: Settings = context.obj
-    log_to_stderr(settings.log.level)
+    start_log(settings.log.level, os.environ)
     _wanted(settings)
     os.nice(NICE)
     stop = threading.Event()

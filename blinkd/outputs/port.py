@@ -46,5 +46,8 @@ class Output(Protocol):
     def health(self, health: Health) -> None:
         """How the terminal is: about once a second, and at once when a part's state changes."""
 
+    def part(self) -> PartHealth | None:
+        """How it is itself, for the health that everybody is told; None where nothing is to be said of it."""
+
     def close(self) -> None:
         """The daemon ends: let go of everything, within half a second. May be called twice."""

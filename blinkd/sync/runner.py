@@ -25,6 +25,7 @@ from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
 from blinkd.errors import CertificateRefused, ConfigError, MessageRejected, StoreError
 from blinkd.settings import Settings
+from blinkd.status_file import part_states
 from blinkd.store.database import Store
 from blinkd.sync.courier import Courier
 from blinkd.sync.keeper import REVOCATION, TERMINAL, Keeper
@@ -126,6 +127,7 @@ class Runner:
         self._way_out = has_way_out()
         self._reason = "not connected yet"
         self._chain: dict[str, str] | None = None
+        self._parts: dict[str, str] = {}  # of the daemon, as they were last told
         self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
 
     def link(self) -> Link:
@@ -246,7 +248,8 @@ class Runner:
     def _status(self, *, online: bool) -> bytes:
         identity = self._identity
         counts, people = self._store.outbox.counts(), self._store.registry.counts()
-        health = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]} if online else {}
+        waiting = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]}
+        health = waiting | {"parts": self._parts} if online else {}
         return Status(identity.org, identity.terminal, online, blinkd.__version__, health).to_bytes()
 
     def _tell(self, *, at_once: bool = False) -> None:
@@ -264,6 +267,10 @@ class Runner:
             "registry_head": self._registrar.head,
         }
         self._written = (time.monotonic(), state)
+        if (parts := part_states(self._settings.state_dir)) != self._parts:
+            self._parts = parts
+            if self._connected:
+                self._publish(STATUS, self._status(online=True), retain=True)
         if state != before:
             with suppress(StoreError):
                 write_whole(self._settings.state_dir / STATE_FILE, json.dumps(state).encode() + b"\n")
