@@ -436,6 +436,7 @@ readonly STANDALONE=$ETC/standalone # its being there is the choice to work with
 readonly RECORDS=$R/var/lib/blinkd
 if [[ -z $R ]]; then ACCOUNT=blinkd GROUP=blinkd; else ACCOUNT=$(id -un) GROUP=$(id -gn); fi
 readonly ACCOUNT GROUP
+readonly RELAY_ACCOUNT=blinkd-relay RELAY_RECORDS=$R/var/lib/blinkd-relay
 # Where the administrator's own units lie apart from the distribution's; changes by hand go to /etc/systemd, which wins
 readonly UNITS=$R/usr/local/lib/systemd/system
 readonly SYSUSERS=$R/usr/local/lib/sysusers.d
@@ -444,9 +445,8 @@ readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RELAY=blinkd-relay.ser
 # The key of the stored templates, which blinkd/crypto/at_rest.py asks systemd for under this name
 readonly KEY_CREDENTIAL=blinkd-template-key
 readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
-readonly KEY_PLAIN=$R/etc/credstore/blinkd.template-key
+readonly KEY_FILE=$RECORDS/template.key # where there is no such credential
 readonly KEY_BYTES=32
-CREDENTIALS=$R/run/blinkd-install # where the key lies in clear for a moment, in memory
 
 readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packages, and the wheels of which they come
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
@@ -554,20 +554,6 @@ check_owners() {
     fi
 }
 
-# Groups that own the devices; a unit that names one that is missing would not start
-unit_groups() { # folder of units; prints names
-    sed -n 's/^SupplementaryGroups=//p' "$1/$DAEMON" | tr ' ' '\n' | sed '/^-\{0,1\}$/d'
-}
-
-check_groups() {
-    local group
-    while IFS= read -r group; do
-        if [[ ! $(getent group "$group") ]] && ! grep -qE "^(g $group|m [^ ]+ $group)\b" "$ROOT/systemd/sysusers.d/blinkd.conf"; then
-            fail "there is no group $group, which owns devices that the daemon needs" "groupadd --system $group; then run this again"
-        fi
-    done < <(unit_groups "$ROOT/systemd")
-}
-
 free_mb() { # path, or what of it exists
     local path=$1
     while [[ ! -e $path ]]; do path=$(dirname -- "$path"); done
@@ -589,8 +575,7 @@ preflight() {
     if [[ -e $COMMAND && $(readlink -- "$COMMAND") != "$CURRENT/bin/blinkd" ]]; then
         fail "$COMMAND is there and was not made by install.sh" 'move it away (pip uninstall blinkd, if pip put it there), then run this again'
     fi
-    check_groups
-    if [[ -s $KEY_SEALED ]] && ! systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" - >/dev/null 2>&1; then
+    if [[ -s $KEY_SEALED ]] && ! opened_key >/dev/null; then
         fail "$KEY_SEALED does not open: it was sealed on another machine or system" \
             "put back the key, or /var/lib/systemd/credential.secret of where it was made; if nobody is enrolled, remove the file"
     fi
@@ -682,31 +667,8 @@ release_blinkd() { # folder
         cp -RT -- "$ROOT/systemd" "$1/share/blinkd/systemd" &&
         cp -- "$ROOT/install.sh" "$ROOT/requirements.lock" "$1/share/blinkd/" &&
         borrow_from_debian "$1" &&
-        mv -- "$1/bin/blinkd" "$1/bin/blinkd-itself" && launcher >"$1/bin/blinkd" && chmod 755 -- "$1/bin/blinkd" &&
         # nothing is added to a release any more
         release_pip "$1" uninstall -y pip setuptools
-}
-
-# What /usr/local/bin/blinkd leads to. Called by root it works as the daemon does: files of root's would be closed to the daemon,
-# and without the daemon's key it would make another, with which the daemon could not open what is enrolled. `fleet` and `relay`
-# stay root's: they write settings and certificates, and hand the daemon what is the daemon's.
-launcher() {
-    cat <<SH
-#!/bin/sh
-here=\$(dirname -- "\$(readlink -f -- "\$0")")
-verb= value=
-for word; do
-    if [ "\$value" ]; then value=; continue; fi
-    case \$word in
-        --config) value=1 ;;
-        -*) ;;
-        *) verb=\$word; break ;;
-    esac
-done
-case \$verb in fleet | relay) exec "\$here/blinkd-itself" "\$@" ;; esac
-if [ "\$(id -u)" -ne 0 ] || [ -n "\$CREDENTIALS_DIRECTORY" ] || [ ! -d '$RECORDS' ]; then exec "\$here/blinkd-itself" "\$@"; fi
-exec "\$here/../share/blinkd/install.sh" as-daemon "\$here/blinkd-itself" "\$@"
-SH
 }
 
 # What is built against the system's own libraries. Only for the system's own Python, for which it was built.
@@ -749,6 +711,13 @@ make_release() { # release
 
 # --- an installation: settings, user, key --------------------------------------------------------------------------
 
+# Called by root, it does what touches the records as the daemon's user and with its key (blinkd/cli/becoming.py)
+blinkd_of() { # release, arguments…
+    local program=$1/bin/blinkd
+    shift
+    env ${R:+"BLINKD_STATE_DIR=$RECORDS"} "$program" --config "$CONFIG" "$@"
+}
+
 settings_fit() { # release, file; prints what is wrong
     release_python "$1" - "$2" <<'PYTHON'
 import sys
@@ -777,6 +746,7 @@ check_settings() { # release
 
 account_stands() {
     cmp -s -- "$ROOT/systemd/sysusers.d/blinkd.conf" "$SYSUSERS/blinkd.conf" && [[ $(getent passwd "$ACCOUNT") && -d $ETC ]] &&
+        in_its_groups "$SYSUSERS/blinkd.conf" &&
         [[ $(stat -c '%U %a' -- "$RECORDS" 2>/dev/null) == "$ACCOUNT 700" ]]
 }
 
@@ -806,52 +776,41 @@ place_config() {
     fi
 }
 
-# An existing key is never touched: what was sealed by it opens by no other. One in the state folder is taken over.
+# An existing key is never touched: what was sealed by it opens by no other. One in the state folder is taken over, and stays there.
 make_key() {
-    local fresh folder
+    local folder status=0
     folder=$(mktemp -d -- "$R/run/blinkd-install.XXXXXX") || return # in memory, never on the disk
-    fresh=$folder/key
-    (umask 077 && if [[ -f $RECORDS/template.key ]]; then cat -- "$RECORDS/template.key"; else head -c "$KEY_BYTES" /dev/urandom; fi >"$fresh") &&
-        if (($(stat -c %s -- "$fresh") != KEY_BYTES)); then
-            echo "$RECORDS/template.key is torn: put it back from the back-up"
-            false
-        elif [[ $(command -v systemd-creds) ]] && systemd-creds encrypt --with-key=auto --name="$KEY_CREDENTIAL" -- "$fresh" "$folder/sealed"; then
-            install -D -m 600 -- "$folder/sealed" "$KEY_SEALED.new" && sync -- "$KEY_SEALED.new" && mv -T -- "$KEY_SEALED.new" "$KEY_SEALED"
-        else
-            install -d -m 700 -- "$(dirname -- "$KEY_PLAIN")" && install -m 600 -- "$fresh" "$KEY_PLAIN.new" &&
-                sync -- "$KEY_PLAIN.new" && mv -T -- "$KEY_PLAIN.new" "$KEY_PLAIN"
-        fi
-    local status=$?
+    seal_key "$folder" || status=$?
     rm -rf -- "$folder"
     return "$status"
 }
 
+seal_key() { # folder for what is secret
+    (umask 077 && if [[ -f $KEY_FILE ]]; then cat -- "$KEY_FILE"; else head -c "$KEY_BYTES" /dev/urandom; fi >"$1/key") || return
+    if (($(stat -c %s -- "$1/key") != KEY_BYTES)); then
+        echo "$KEY_FILE is torn: put it back from the back-up"
+        return 1
+    fi
+    if systemd-creds encrypt --with-key=auto --name="$KEY_CREDENTIAL" -- "$1/key" "$1/sealed"; then
+        install -D -m 600 -- "$1/sealed" "$KEY_SEALED.new" && sync -- "$KEY_SEALED.new" && mv -T -- "$KEY_SEALED.new" "$KEY_SEALED"
+    fi
+}
+
 place_key() {
-    if [[ ! -s $KEY_SEALED && ! -s $KEY_PLAIN ]]; then
+    if [[ -s $KEY_SEALED ]]; then return; fi
+    if [[ $(command -v systemd-creds) ]]; then
         change "key of the stored templates, as credential $KEY_CREDENTIAL" 'look at the lines above' make_key
     fi
+    if [[ ! -s $KEY_SEALED ]] && ((!DRY_RUN)); then
+        say "systemd-creds cannot seal a key here, so the key of the stored templates will be $KEY_FILE"
+    elif [[ -f $KEY_FILE ]]; then
+        say "the credential counts from now on; $KEY_FILE, of which it was made, is kept as the way back (check says more)"
+    fi
 }
 
-# Runs a command as the daemon runs: as its user, in its groups, with its credentials.
-as_daemon() { # command…
-    local credentials status=0 groups
-    groups=$(unit_groups "$UNITS" 2>/dev/null | tr '\n' ',')
-    credentials=$(mktemp -d -- "$CREDENTIALS.XXXXXX")
-    if [[ -s $KEY_SEALED ]]; then
-        systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" "$credentials/$KEY_CREDENTIAL" || status=1
-    elif [[ -s $KEY_PLAIN ]]; then
-        install -m 600 -- "$KEY_PLAIN" "$credentials/$KEY_CREDENTIAL" || status=1
-    fi
-    if ((status == 0)); then
-        chown -R "$ACCOUNT:$GROUP" -- "$credentials"
-        env "HOME=$RECORDS" "USER=$ACCOUNT" "LOGNAME=$ACCOUNT" "CREDENTIALS_DIRECTORY=$credentials" ${R:+"BLINKD_STATE_DIR=$RECORDS"} \
-            setpriv "--reuid=$ACCOUNT" "--regid=$GROUP" "--groups=${groups}$GROUP" --no-new-privs -- "$@" || status=$?
-    fi
-    rm -rf -- "$credentials"
-    return "$status"
-}
+opened_key() { systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" - 2>/dev/null; } # prints the 32 bytes
 
-# As root, for it may write settings. It may ask for a code or a password, so it has the terminal.
+# It may ask for a code or a password, so it has the terminal
 take_bundle() { # release
     local words=(fleet install "$BUNDLE")
     if [[ -z $BUNDLE ]]; then return; fi
@@ -862,8 +821,7 @@ take_bundle() { # release
     fi
     if [[ -n $PASSWORD_FD ]]; then words+=(--password-fd "$PASSWORD_FD"); fi
     say "bundle $BUNDLE:"
-    "$1/bin/blinkd" --config "$CONFIG" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
-    chown -R "$ACCOUNT:$GROUP" -- "$RECORDS"
+    blinkd_of "$1" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
 }
 
 measure_speed() { # release
@@ -871,7 +829,7 @@ measure_speed() { # release
     if ((DRY_RUN)); then
         say 'would: time the networks once (blinkd models bench)'
     elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo blinkd models bench" \
-        as_daemon "$1/bin/blinkd" --config "$CONFIG" models bench); then
+        blinkd_of "$1" models bench); then
         say 'going on without: the networks are chosen by the processor until then'
     fi
 }
@@ -925,7 +883,7 @@ start_anew() { # unit
 # Each check of doctor that a release passes, one a line; where doctor itself fails, none.
 passed_checks() { # release
     local answer
-    answer=$(as_daemon "$1/bin/blinkd" --config "$CONFIG" doctor --json 2>>"$LOG") || true # 1 where a check fails
+    answer=$(blinkd_of "$1" doctor --json 2>>"$LOG") || true # 1 where a check fails
     printf '%s\n' "$answer" >>"$LOG"
     release_python "$1" -c '
 import json, sys
@@ -1164,7 +1122,7 @@ verb_rollback() {
 }
 
 counts_of_waiting() { # prints how many punches and changes of people the relay does not have; nothing where that cannot be told
-    as_daemon "$CURRENT/bin/blinkd" --config "$CONFIG" sync status --json 2>>"$LOG" | release_python "$CURRENT" -c '
+    blinkd_of "$CURRENT" sync status --json 2>>"$LOG" | release_python "$CURRENT" -c '
 import json, sys
 found = json.load(sys.stdin)
 print(found["attendance"]["pending"] + found["attendance"]["failed"], found["people"]["pending"] + found["people"]["failed"])' 2>>"$LOG" || true
@@ -1187,6 +1145,7 @@ ask_about_records() {
     elif ((punches + people > 0)); then
         say "WARNING: $punches punches and $people changes of people were never sent; they exist nowhere else"
     fi
+    if [[ -d $RELAY_RECORDS ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
     confirm "remove settings, every punch, every template and their key for good?"
 }
 
@@ -1218,10 +1177,14 @@ remove_code() {
 }
 
 remove_records() {
-    rm -rf -- "$RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* "$KEY_PLAIN"* &&
-        remove_empty "$(dirname -- "$KEY_SEALED")" "$(dirname -- "$KEY_PLAIN")" &&
-        if [[ -z $R && $(getent passwd "$ACCOUNT") ]]; then userdel "$ACCOUNT"; fi &&
-        if [[ -z $R && $(getent group "$ACCOUNT") ]]; then groupdel "$ACCOUNT"; fi
+    rm -rf -- "$RECORDS" "$RELAY_RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* || return
+    # where systemd made the folder itself it may be needed
+    if ! grep -qs "$(dirname -- "$KEY_SEALED")" /usr/lib/tmpfiles.d/*.conf; then remove_empty "$(dirname -- "$KEY_SEALED")"; fi
+    local name
+    for name in "$ACCOUNT" "$RELAY_ACCOUNT"; do
+        if [[ -z $R && $(getent passwd "$name") ]]; then userdel "$name" || return; fi
+        if [[ -z $R && $(getent group "$name") ]]; then groupdel "$name" || return; fi
+    done
 }
 
 verb_uninstall() {
@@ -1237,9 +1200,9 @@ verb_uninstall() {
     if [[ $(compgen -G "$UNITS/blinkd*") ]]; then change 'services: stopped and removed' "$anything" remove_services; fi
     if [[ -L $COMMAND || -e $OPT ]]; then change "releases: $OPT and $COMMAND removed" "$anything" remove_code; fi
     if ((PURGE)); then
-        change "settings, records and key: $ETC, $RECORDS and user $ACCOUNT removed" "$anything" remove_records
+        change "settings, records and key: $ETC, $RECORDS, $RELAY_RECORDS and their users removed" "$anything" remove_records
     else
-        say "kept: $ETC, $RECORDS, the key of what is stored there, and user $ACCOUNT (uninstall --purge removes them)"
+        say "kept: $ETC, $RECORDS, $RELAY_RECORDS, the key of what is stored there, and their users (uninstall --purge removes them)"
     fi
     say 'Debian packages are kept: others may use them by now'
     if ((!DRY_RUN)); then rm -f -- "$LOG"; fi
@@ -1273,6 +1236,41 @@ check_units() { # name of the release
         report FAIL "units are not those of the release: ${different}-- run $SELF install (changes of yours belong below /etc/systemd/system)"
     else
         report ok "units are those of the release"
+    fi
+}
+
+check_key() {
+    if [[ ! -s $KEY_SEALED && ! -s $KEY_FILE ]]; then
+        report note 'no key of the stored templates yet: the first enrolment makes it'
+    elif [[ ! -s $KEY_SEALED ]]; then
+        report ok "key of the stored templates: $KEY_FILE, beside what it locks"
+    elif ! opened_key >/dev/null; then
+        report FAIL "$KEY_SEALED does not open: it was sealed on another machine or system"
+    elif [[ ! -e $KEY_FILE ]]; then
+        report ok 'key of the stored templates: a credential sealed to this machine'
+    elif cmp -s -- "$KEY_FILE" <(opened_key); then
+        report note "key of the stored templates: a credential sealed to this machine; $KEY_FILE is a copy in clear, which can go once the daemon has run: rm $KEY_FILE"
+    else
+        report FAIL "$KEY_FILE is another key than the credential, which counts; move it away, and put it back only if templates do not open"
+    fi
+}
+
+account_groups() { sed -n "s/^m $ACCOUNT //p" "$1"; } # sysusers file; prints those that own the devices
+
+in_its_groups() { # sysusers file
+    local group
+    while IFS= read -r group; do
+        [[ " $(id -nG "$ACCOUNT") " == *" $group "* ]] || return
+    done < <(account_groups "$1")
+}
+
+check_account() {
+    if [[ ! $(getent passwd "$ACCOUNT") ]]; then
+        report FAIL "there is no user $ACCOUNT: run $SELF install"
+    elif ! in_its_groups "$SYSUSERS/blinkd.conf"; then
+        report FAIL "user $ACCOUNT is not in all groups that own cameras and door ($(account_groups "$SYSUSERS/blinkd.conf" | tr '\n' ' ')): run $SELF install"
+    else
+        report ok "user $ACCOUNT, in the groups that own cameras and door"
     fi
 }
 
@@ -1315,18 +1313,11 @@ verb_check() {
     if [[ -n $(before || true) ]]; then check_release "$(before)"; fi
     check_units "$name"
     if said=$(settings_fit "$RELEASES/$name" "$CONFIG" 2>&1); then report ok "$CONFIG"; else report FAIL "$said"; fi
-    if [[ -s $KEY_SEALED || -s $KEY_PLAIN ]]; then
-        if as_daemon true 2>/dev/null; then
-            report ok "key of the stored templates ($([[ -s $KEY_SEALED ]] && echo sealed to this machine || echo a file that root reads))"
-        else
-            report FAIL "$KEY_SEALED does not open here: it is of another machine or system; put back the host's /var/lib/systemd/credential.secret, or the key"
-        fi
-    else
-        report FAIL "the key of the stored templates is missing: put $KEY_SEALED or $KEY_PLAIN back; with nobody enrolled yet, run $SELF install"
-    fi
+    check_key
+    check_account
     check_services
     printf '      doctor says:\n'
-    if ! as_daemon "$RELEASES/$name/bin/blinkd" --config "$CONFIG" doctor | sed 's/^/      /'; then FAULTS=$((FAULTS + 1)); fi
+    if ! blinkd_of "$RELEASES/$name" doctor | sed 's/^/      /'; then FAULTS=$((FAULTS + 1)); fi
     ((FAULTS == 0)) || exit 1
 }
 
@@ -1416,11 +1407,6 @@ main() {
     if (($#)); then shift; fi
     case $verb in
         demo | test | setup | lock) "verb_$verb" "$@" ;;
-        as-daemon)     # the command blinkd, called by root
-            trap : INT # the key is taken away again after Ctrl-C too
-            CREDENTIALS=$R/run/blinkd-command
-            as_daemon "$@" || exit $?
-            ;;
         install | upgrade | rollback | uninstall | check | wheelhouse)
             parse "${OPTIONS[$verb]}" "$@"
             if [[ $verb != wheelhouse && ${#WORDS[@]} -gt 0 ]]; then wrong_usage "$verb does not take '${WORDS[0]}'"; fi

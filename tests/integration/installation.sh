@@ -79,11 +79,6 @@ M=$MACHINE/root
 make_machine "$M" root
 copy_checkout "$M" root
 CHECKOUT='/root/check out'
-if [[ ! -d $M$CHECKOUT/systemd ]]; then # a branch that has no units yet
-    mkdir -p "$M$CHECKOUT/systemd/sysusers.d"
-    echo 'u blinkd - blinkd /var/lib/blinkd' >"$M$CHECKOUT/systemd/sysusers.d/blinkd.conf"
-    printf '[Service]\nExecStart=/opt/blinkd/current/bin/blinkd run\n' >"$M$CHECKOUT/systemd/blinkd.service"
-fi
 
 # --- from nothing, killed on the way -------------------------------------------------------------------------------
 install_sh 0 install --dry-run

@@ -61,11 +61,6 @@ def test_an_incomplete_checkout_is_refused(machine: Machine, missing: str) -> No
     assert f"{missing} is missing" in machine.refused("install")
 
 
-def test_a_group_that_owns_devices_must_be_there(machine: Machine) -> None:
-    machine.write_checkout("1.0.0", unit="[Service]\nSupplementaryGroups=no-such-group-here\n")
-    assert "groupadd --system no-such-group-here" in machine.refused("install")
-
-
 def test_a_full_disk_is_noticed_before_anything_is_written(machine: Machine) -> None:
     df = machine.programs / "df"
     df.write_text("#!/bin/sh\necho head\necho /dev/x 100 60 40 60% /\n")
