@@ -31,10 +31,10 @@ def test_levels_become_syslogs_numbers(level: int, number: int) -> None:
 def test_the_journal_gets_the_fields_as_fields_and_what_it_does_not_take_is_not_lost() -> None:
     sent: list[dict[str, Any]] = []
 
-    def send(message: str, **fields: str) -> None:
+    def send(message: str, *, CODE_LINE: int, **fields: str) -> None:  # noqa: N803  systemd.journal.send has it so
         if sent:
             raise OSError("no space")
-        sent.append({"MESSAGE": message, **fields})
+        sent.append({"MESSAGE": message, "CODE_LINE": f"{CODE_LINE:d}", **fields})
 
     otherwise = io.StringIO()
     plain = logging.StreamHandler(otherwise)
