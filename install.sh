@@ -450,6 +450,7 @@ readonly KEY_BYTES=32
 
 readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packages, and the wheels of which they come
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
+readonly READY_S=120     # for a unit to become ready; above its own limit of 90 s
 
 DRY_RUN=0 UNATTENDED=0 PURGE=0 CHOSE_STANDALONE=0
 BUNDLE='' PASSWORD_FD='' GIVEN_CONFIG='' WHEELHOUSE='' ARCH='' PYTHON_VERSION=''
@@ -874,10 +875,22 @@ switch_to() { # name of a release
 
 runs() { systemd_runs && { systemctl -q is-enabled "$1" || systemctl -q is-active "$1"; } 2>/dev/null; } # unit
 
-# A release that failed may have used up the starts that its unit allows itself; the one before shall not suffer for it
+# A release that failed may have used up the starts that its unit allows itself; the one before shall not suffer for it. A daemon without
+# a camera waits for it for ever, but who installs does not.
 start_anew() { # unit
     systemctl reset-failed "$1" || true
-    systemctl restart "$1"
+    timeout "$READY_S" systemctl restart "$1"
+}
+
+last_words() { # unit; of the program itself, not of systemd about it
+    journalctl -q "_SYSTEMD_UNIT=$1" -n 3 -o cat 2>/dev/null | tr '\n' ' ' || true
+}
+
+working_units() { # prints them as checks that are passed
+    local unit
+    for unit in "$DAEMON" "$RELAY"; do
+        if systemd_runs && systemctl -q is-active "$unit"; then printf '%s ' "$unit"; fi
+    done
 }
 
 # Each check of doctor that a release passes, one a line; where doctor itself fails, none.
@@ -894,29 +907,24 @@ except ValueError:
 print(*sorted({check["name"] for check in checks if check["status"] != "fail"}))' "$answer" 2>>"$LOG" || true
 }
 
-# Units of the release in force must become ready, and doctor must find well what it found well before.
-passes_gate() { # release, checks that were passed before; sets WHY
+# What worked before must work with the release in force: units become ready, and doctor finds well what it found well.
+passes_gate() { # release, units and checks that were well before; sets WHY
     local unit check passed
     for unit in "$DAEMON" "$RELAY"; do
-        if runs "$unit" && ! start_anew "$unit" >>"$LOG" 2>&1; then
-            WHY="$unit does not become ready; the last it said: $(journalctl -q -u "$unit" -n 3 -o cat 2>/dev/null | tr '\n' ' ')"
-            return 1
-        fi
+        if ! runs "$unit" || start_anew "$unit" >>"$LOG" 2>&1; then continue; fi
+        WHY="$unit does not become ready; the last it said: $(last_words "$unit")"
+        if [[ " $2 " == *" $unit "* ]]; then return 1; fi
+        say "as before, $WHY"
     done
-    passed=" $(passed_checks "$1") "
+    passed=" $(working_units) $(passed_checks "$1") "
     for check in $2; do
         # A daemon that became ready has the camera, and doctor may not
-        if [[ $check == camera ]] && runs "$DAEMON"; then continue; fi
-        if [[ $passed != *" $check "* ]]; then
-            WHY="doctor finds a fault that was not there before: $check"
-            return 1
-        fi
-    done
-    for unit in "$DAEMON" "$RELAY"; do
-        if runs "$unit" && ! systemctl -q is-active "$unit"; then
-            WHY="$unit ended again; the last it said: $(journalctl -q -u "$unit" -n 3 -o cat 2>/dev/null | tr '\n' ' ')"
-            return 1
-        fi
+        if [[ $passed == *" $check "* || ($check == camera && $passed == *" $DAEMON "*) ]]; then continue; fi
+        case $check in
+            *.service) WHY="$check ended again; the last it said: $(last_words "$check")" ;;
+            *) WHY="doctor finds a fault that was not there before: $check" ;;
+        esac
+        return 1
     done
 }
 
@@ -944,7 +952,7 @@ put_in_force() { # name of a release
         checks=$(trial 3)
     elif [[ -n $old ]]; then
         say 'asking doctor how it is before'
-        checks=$(passed_checks "$RELEASES/$old")
+        checks="$(working_units)$(passed_checks "$RELEASES/$old")"
         rm -rf -- "$ASIDE"
         if [[ -f $RECORDS/blinkd.db && $(schema_of "$RELEASES/$new") != "$(schema_of "$RELEASES/$old")" ]]; then
             need_space "$OPT" $(($(stat -c %s -- "$RECORDS/blinkd.db") / 500000 + 50)) # twice its size
@@ -989,7 +997,7 @@ return_to() { # name of a release
         step 'the database in its old form comes back' 'check the space on the disk, then run this again' put_back
     fi
     step "release $1: in force again" "run: $SELF rollback" switch_to "$1"
-    if ! passes_gate "$RELEASES/$1" ''; then
+    if ! passes_gate "$RELEASES/$1" "$(trial 3)"; then
         end_trial
         return 1
     fi
@@ -1046,13 +1054,13 @@ start_what_is_configured() {
         return
     fi
     local unit
-    for unit in "$DAEMON" "$UPKEEP"; do
+    for unit in "$UPKEEP" "$DAEMON"; do
         if [[ ! -f $UNITS/$unit ]] && ((!DRY_RUN)); then continue; fi
         if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
             change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
         fi
         if ! systemctl -q is-active "$unit"; then
-            change "$unit: starting it" "journalctl -u $unit says why; sudo blinkd doctor what to do" systemctl start "$unit"
+            change "$unit: starting it" "journalctl -u $unit says why; sudo blinkd doctor what to do" start_anew "$unit"
         fi
     done
 }

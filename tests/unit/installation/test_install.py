@@ -38,7 +38,7 @@ def test_nothing_is_enabled_before_it_is_configured(machine: Machine) -> None:
     said = machine.done("install")
     assert "not configured" in said
     assert "blinkd keys join FILE" in said
-    assert not [call for call in machine.calls if "enable " in call or " start" in call]
+    assert not [call for call in machine.calls if "enable " in call or "start " in call]
 
 
 def test_a_terminal_that_is_to_stand_alone_is_enabled_and_started(machine: Machine) -> None:
@@ -60,7 +60,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(machine: Machine) 
 def test_where_systemd_does_not_run_everything_is_installed_and_nothing_started(machine: Machine) -> None:
     said = machine.done("install", "--standalone")
     assert "systemd does not run here" in said
-    assert not [call for call in machine.calls if "enable " in call or " start" in call]
+    assert not [call for call in machine.calls if "enable " in call or "start " in call]
     assert (machine.root / "usr/local/lib/systemd/system/blinkd.service").is_file()
 
 

@@ -152,3 +152,11 @@ def test_starts_that_a_failed_release_used_up_are_given_back(running: Machine) -
         if call.endswith(("restart blinkd.service", "reset-failed blinkd.service"))
     ]
     assert words[-4:] == ["reset-failed blinkd.service", "restart blinkd.service"] * 2
+
+
+def test_a_daemon_that_did_not_run_before_does_not_keep_a_release_out(running: Machine) -> None:
+    (running.root / "run/systemd/units/blinkd.service.active").unlink()
+    new = next_release(running)
+    running.fault(f"{running.in_force} blinkd.service\n{new} blinkd.service")
+    assert "as before, blinkd.service does not become ready" in running.done("upgrade")
+    assert running.in_force == new
