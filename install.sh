@@ -879,7 +879,7 @@ runs() { systemd_runs && { systemctl -q is-enabled "$1" || systemctl -q is-activ
 # a camera waits for it for ever, but who installs does not.
 start_anew() { # unit
     systemctl reset-failed "$1" || true
-    timeout "$READY_S" systemctl restart "$1"
+    timeout --foreground "$READY_S" systemctl restart "$1"
 }
 
 last_words() { # unit; of the program itself, not of systemd about it
@@ -1167,7 +1167,7 @@ remove_services() {
             systemctl --quiet disable "${unit##*/}" || return
         fi
     done
-    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* &&
+    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R/var/lib/systemd/timers/stamp-$UPKEEP" &&
         remove_empty "$UNITS" "$(dirname -- "$UNITS")" "$SYSUSERS" "$TMPFILES" &&
         if systemd_runs; then systemctl daemon-reload && { systemctl reset-failed 'blinkd*' || true; }; fi
 }
