@@ -8,6 +8,7 @@ set -Eeuo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 readonly ROOT
+readonly SELF=$ROOT/install.sh
 readonly VENV=$ROOT/.venv
 readonly STATE=$VENV/blinkd-install.state # says that this script made the environment, and what is finished in it
 readonly LOCK_FILE=$ROOT/requirements.lock
@@ -423,10 +424,11 @@ verb_lock() {
 # INSTALL_ROOT puts all of it below another folder, where root's rights are not needed. For the tests.
 readonly R=${INSTALL_ROOT:-}
 readonly OPT=$R/opt/blinkd
-readonly RELEASES=$OPT/releases # one folder each: a virtual environment with blinkd in it, never changed once it has its name
-readonly CURRENT=$OPT/current   # link to the release in force
-readonly PREVIOUS=$OPT/previous # link to the one before, for `rollback`
-readonly TRIAL=$OPT/trial       # which release is being put in force, from which, and what doctor found well before
+readonly RELEASES=$OPT/releases    # one folder each: a virtual environment with blinkd in it, never changed once it has its name
+readonly CURRENT=$OPT/current      # link to the release in force
+readonly PREVIOUS=$OPT/previous    # link to the one before, for `rollback`
+readonly TRIAL=$OPT/trial          # which release is being put in force, from which, and what doctor found well before
+readonly ASIDE=$OPT/records-before # the database in its old form, while a release is on trial that gives it a new one
 readonly COMMAND=$R/usr/local/bin/blinkd
 readonly ETC=$R/etc/blinkd
 readonly CONFIG=$ETC/blinkd.toml
@@ -434,6 +436,7 @@ readonly STANDALONE=$ETC/standalone # its being there is the choice to work with
 readonly RECORDS=$R/var/lib/blinkd
 if [[ -z $R ]]; then ACCOUNT=blinkd GROUP=blinkd; else ACCOUNT=$(id -un) GROUP=$(id -gn); fi
 readonly ACCOUNT GROUP
+readonly RELAY_ACCOUNT=blinkd-relay RELAY_RECORDS=$R/var/lib/blinkd-relay
 # Where the administrator's own units lie apart from the distribution's; changes by hand go to /etc/systemd, which wins
 readonly UNITS=$R/usr/local/lib/systemd/system
 readonly SYSUSERS=$R/usr/local/lib/sysusers.d
@@ -442,15 +445,17 @@ readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RELAY=blinkd-relay.ser
 # The key of the stored templates, which blinkd/crypto/at_rest.py asks systemd for under this name
 readonly KEY_CREDENTIAL=blinkd-template-key
 readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
-readonly KEY_PLAIN=$R/etc/credstore/blinkd.template-key
+readonly KEY_FILE=$RECORDS/template.key # where there is no such credential
 readonly KEY_BYTES=32
 
 readonly RELEASE_MB=1000 # free space that a new release needs: 600 MB of packages, and the wheels of which they come
 readonly RECORDS_MB=100  # and what a terminal needs to begin to record
+readonly READY_S=120     # for a unit to become ready; above its own limit of 90 s
 
 DRY_RUN=0 UNATTENDED=0 PURGE=0 CHOSE_STANDALONE=0
 BUNDLE='' PASSWORD_FD='' GIVEN_CONFIG='' WHEELHOUSE='' ARCH='' PYTHON_VERSION=''
-WHY='' # why the gate is shut, set by passes_gate
+NEW_SETTINGS=0 # 1: settings or keyring are not those with which the daemon was started
+WHY=''         # why the gate is shut, set by passes_gate
 
 # One change: said and made, or only said. The command must end at its first failure by itself: bash's -e does not hold in it.
 change() { # what, remedy, command…
@@ -480,7 +485,9 @@ trial() { # 1: which release, 2: from which, 3: what doctor found well; prints n
 # The release that has proved itself last: the one in force, or what a trial that was cut off came from
 proven() { if [[ -f $TRIAL ]]; then trial 2; else in_force || true; fi; }
 
-configured() { [[ -f $RECORDS/keyring.sealed || -f $STANDALONE ]]; }
+configured() { # or would be, after this dry run
+    [[ -f $RECORDS/keyring.sealed || -f $STANDALONE ]] || ((DRY_RUN && (CHOSE_STANDALONE || ${#BUNDLE})))
+}
 
 whole_link() { # target, link; never absent in between
     rm -f -- "$2.new" && ln -s -- "$1" "$2.new" && mv -T -- "$2.new" "$2"
@@ -495,6 +502,18 @@ whole_file() { # source, target, mode; left alone where it is the same
 
 on_a_pi() { [[ -e $R/etc/rpi-issue ]]; } # Raspberry Pi OS, which alone has libcamera's Python for its cameras
 
+machine_name() {
+    local name
+    name=$(os_release PRETTY_NAME)
+    if on_a_pi; then
+        printf 'Raspberry Pi OS %s' "$(os_release VERSION_CODENAME)"
+    elif [[ -e $R/etc/nv_tegra_release ]]; then
+        printf 'JetPack on %s' "$name"
+    else
+        printf '%s' "$name"
+    fi
+}
+
 check_checkout() {
     local part
     for part in blinkd models config pyproject.toml requirements.lock "systemd/$DAEMON" systemd/sysusers.d/blinkd.conf; do
@@ -503,7 +522,7 @@ check_checkout() {
 }
 
 check_machine() {
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $SELF ${ARGUMENTS[*]}"
     check_platform
 }
 
@@ -512,6 +531,8 @@ check_given_files() {
     for file in "$BUNDLE" "$GIVEN_CONFIG"; do
         [[ -z $file || (-f $file && -r $file) ]] || fail "$file: no file that can be read" 'check the path, its owner and its mode'
     done
+    if [[ -n $BUNDLE ]]; then BUNDLE=$(realpath -- "$BUNDLE"); fi
+    if [[ -n $GIVEN_CONFIG ]]; then GIVEN_CONFIG=$(realpath -- "$GIVEN_CONFIG"); fi
     if [[ -n $WHEELHOUSE ]]; then
         [[ -n $(find "$WHEELHOUSE" -maxdepth 1 -name '*.whl' -print -quit 2>/dev/null) ]] ||
             fail "$WHEELHOUSE: no folder with wheels" "fill it where there is a network: ./install.sh wheelhouse DIR; then carry it here"
@@ -532,20 +553,6 @@ check_owners() {
         fail "$RECORDS holds files that do not belong to $ACCOUNT, so the daemon could not work with them" \
             "chown -R $ACCOUNT:$ACCOUNT $RECORDS (if there is no such user yet: move the folder away, install, move its content back)"
     fi
-}
-
-# Groups that own the devices; a unit that names one that is missing would not start
-unit_groups() { # folder of units; prints names
-    sed -n 's/^SupplementaryGroups=//p' "$1/$DAEMON" | tr ' ' '\n' | sed '/^-\{0,1\}$/d'
-}
-
-check_groups() {
-    local group
-    while IFS= read -r group; do
-        if [[ ! $(getent group "$group") ]] && ! grep -qE "^(g $group|m [^ ]+ $group)\b" "$ROOT/systemd/sysusers.d/blinkd.conf"; then
-            fail "there is no group $group, which owns devices that the daemon needs" "groupadd --system $group; then run this again"
-        fi
-    done < <(unit_groups "$ROOT/systemd")
 }
 
 free_mb() { # path, or what of it exists
@@ -569,12 +576,16 @@ preflight() {
     if [[ -e $COMMAND && $(readlink -- "$COMMAND") != "$CURRENT/bin/blinkd" ]]; then
         fail "$COMMAND is there and was not made by install.sh" 'move it away (pip uninstall blinkd, if pip put it there), then run this again'
     fi
-    check_groups
+    if [[ -s $KEY_SEALED ]] && ! opened_key >/dev/null; then
+        fail "$KEY_SEALED does not open: it was sealed on another machine or system" \
+            "put back the key, or /var/lib/systemd/credential.secret of where it was made; if nobody is enrolled, remove the file"
+    fi
     need_space "$RECORDS" "$RECORDS_MB"
     PYTHON_NAMES=(python3 python3.13 python3.12 python3.11) # the system's own first: only for it are the system's libraries built
     PYTHON_FOR_ALL=1
     if ! search_python "$MODULES, venv, ensurepip"; then PYTHON=''; fi
     if [[ -z $PYTHON || ! -d $RELEASES/$(release_name) ]]; then need_space "$OPT" "$RELEASE_MB"; fi
+    say "$(machine_name), $(dpkg --print-architecture), ${PYTHON:-no Python yet}"
     if [[ -e $R/etc/nv_tegra_release ]]; then
         say 'JetPack: a USB camera works; the ribbon cable (camera.driver = "gstreamer") needs an OpenCV with GStreamer, which this release has not'
     fi
@@ -582,6 +593,7 @@ preflight() {
 
 begin_installation() {
     umask 022
+    cd /
     # Settings of whoever calls: the daemon will have none of them
     unset "${!BLINKD_@}"
     if ((DRY_RUN)); then
@@ -700,6 +712,13 @@ make_release() { # release
 
 # --- an installation: settings, user, key --------------------------------------------------------------------------
 
+# Called by root, it does what touches the records as the daemon's user and with its key (blinkd/cli/becoming.py)
+blinkd_of() { # release, arguments…
+    local program=$1/bin/blinkd
+    shift
+    env ${R:+"BLINKD_STATE_DIR=$RECORDS"} "$program" --config "$CONFIG" "$@"
+}
+
 settings_fit() { # release, file; prints what is wrong
     release_python "$1" - "$2" <<'PYTHON'
 import sys
@@ -728,6 +747,7 @@ check_settings() { # release
 
 account_stands() {
     cmp -s -- "$ROOT/systemd/sysusers.d/blinkd.conf" "$SYSUSERS/blinkd.conf" && [[ $(getent passwd "$ACCOUNT") && -d $ETC ]] &&
+        in_its_groups "$SYSUSERS/blinkd.conf" &&
         [[ $(stat -c '%U %a' -- "$RECORDS" 2>/dev/null) == "$ACCOUNT 700" ]]
 }
 
@@ -745,7 +765,10 @@ put_config() { # source; passwords of cameras may be in it, so others don't read
 
 place_config() {
     if [[ -n $GIVEN_CONFIG ]]; then
-        if ! cmp -s -- "$GIVEN_CONFIG" "$CONFIG"; then change "settings: $CONFIG from $GIVEN_CONFIG" 'look at the lines above' put_config "$GIVEN_CONFIG"; fi
+        if ! cmp -s -- "$GIVEN_CONFIG" "$CONFIG"; then
+            change "settings: $CONFIG from $GIVEN_CONFIG" 'look at the lines above' put_config "$GIVEN_CONFIG"
+            NEW_SETTINGS=1
+        fi
     elif [[ ! -e $CONFIG ]]; then
         change "settings: $CONFIG, all at their defaults" 'look at the lines above' put_config "$ROOT/config/blinkd.toml"
     fi
@@ -754,71 +777,60 @@ place_config() {
     fi
 }
 
-# An existing key is never touched: what was sealed by it opens by no other. One in the state folder is taken over.
+# An existing key is never touched: what was sealed by it opens by no other. One in the state folder is taken over, and stays there.
 make_key() {
-    local fresh folder
+    local folder status=0
     folder=$(mktemp -d -- "$R/run/blinkd-install.XXXXXX") || return # in memory, never on the disk
-    fresh=$folder/key
-    (umask 077 && if [[ -f $RECORDS/template.key ]]; then cat -- "$RECORDS/template.key"; else head -c "$KEY_BYTES" /dev/urandom; fi >"$fresh") &&
-        if (($(stat -c %s -- "$fresh") != KEY_BYTES)); then
-            echo "$RECORDS/template.key is torn: put it back from the back-up"
-            false
-        elif [[ $(command -v systemd-creds) ]] && systemd-creds encrypt --with-key=auto --name="$KEY_CREDENTIAL" -- "$fresh" "$folder/sealed"; then
-            install -D -m 600 -- "$folder/sealed" "$KEY_SEALED.new" && sync -- "$KEY_SEALED.new" && mv -T -- "$KEY_SEALED.new" "$KEY_SEALED"
-        else
-            install -d -m 700 -- "$(dirname -- "$KEY_PLAIN")" && install -m 600 -- "$fresh" "$KEY_PLAIN.new" &&
-                sync -- "$KEY_PLAIN.new" && mv -T -- "$KEY_PLAIN.new" "$KEY_PLAIN"
-        fi
-    local status=$?
+    seal_key "$folder" || status=$?
     rm -rf -- "$folder"
     return "$status"
 }
 
+seal_key() { # folder for what is secret
+    (umask 077 && if [[ -f $KEY_FILE ]]; then cat -- "$KEY_FILE"; else head -c "$KEY_BYTES" /dev/urandom; fi >"$1/key") || return
+    if (($(stat -c %s -- "$1/key") != KEY_BYTES)); then
+        echo "$KEY_FILE is torn: put it back from the back-up"
+        return 1
+    fi
+    if systemd-creds encrypt --with-key=auto --name="$KEY_CREDENTIAL" -- "$1/key" "$1/sealed"; then
+        install -D -m 600 -- "$1/sealed" "$KEY_SEALED.new" && sync -- "$KEY_SEALED.new" && mv -T -- "$KEY_SEALED.new" "$KEY_SEALED"
+    fi
+}
+
 place_key() {
-    if [[ ! -s $KEY_SEALED && ! -s $KEY_PLAIN ]]; then
+    if [[ -s $KEY_SEALED ]]; then return; fi
+    if [[ $(command -v systemd-creds) ]]; then
         change "key of the stored templates, as credential $KEY_CREDENTIAL" 'look at the lines above' make_key
     fi
+    if [[ ! -s $KEY_SEALED ]] && ((!DRY_RUN)); then
+        say "systemd-creds cannot seal a key here, so the key of the stored templates will be $KEY_FILE"
+    elif [[ -f $KEY_FILE ]]; then
+        say "the credential counts from now on; $KEY_FILE, of which it was made, is kept as the way back (check says more)"
+    fi
 }
 
-# Runs a command as the daemon runs it: as its user, in its groups, with its credentials and nothing of ours in the environment.
-as_daemon() { # command…
-    local credentials status=0 groups
-    groups=$(unit_groups "$UNITS" 2>/dev/null | tr '\n' ',')
-    credentials=$(mktemp -d -- "$R/run/blinkd-install.XXXXXX")
-    if [[ -s $KEY_SEALED ]]; then
-        systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" "$credentials/$KEY_CREDENTIAL" || status=1
-    elif [[ -s $KEY_PLAIN ]]; then
-        install -m 600 -- "$KEY_PLAIN" "$credentials/$KEY_CREDENTIAL" || status=1
-    fi
-    if ((status == 0)); then
-        chown -R "$ACCOUNT:$GROUP" -- "$credentials"
-        env -i -C / "PATH=$PATH" "HOME=$RECORDS" LANG=C.UTF-8 "CREDENTIALS_DIRECTORY=$credentials" ${R:+"BLINKD_STATE_DIR=$RECORDS"} \
-            setpriv "--reuid=$ACCOUNT" "--regid=$GROUP" "--groups=${groups}$GROUP" --no-new-privs -- "$@" || status=$?
-    fi
-    rm -rf -- "$credentials"
-    return "$status"
-}
+opened_key() { systemd-creds decrypt --name="$KEY_CREDENTIAL" -- "$KEY_SEALED" - 2>/dev/null; } # prints the 32 bytes
 
-# As root, for it may write settings. It may ask for a code or a password, so it has the terminal.
+# It may ask for a code or a password, so it has the terminal
 take_bundle() { # release
     local words=(fleet install "$BUNDLE")
     if [[ -z $BUNDLE ]]; then return; fi
+    NEW_SETTINGS=1
     if ((DRY_RUN)); then
         say "would: hand $BUNDLE to blinkd fleet install"
         return
     fi
     if [[ -n $PASSWORD_FD ]]; then words+=(--password-fd "$PASSWORD_FD"); fi
     say "bundle $BUNDLE:"
-    "$1/bin/blinkd" --config "$CONFIG" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
-    chown -R "$ACCOUNT:$GROUP" -- "$RECORDS"
+    blinkd_of "$1" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
 }
 
 measure_speed() { # release
     if [[ -e $RECORDS/embedder_speed.json ]]; then return; fi
     if ((DRY_RUN)); then
         say 'would: time the networks once (blinkd models bench)'
-    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo -u $ACCOUNT blinkd models bench" \
-        as_daemon "$1/bin/blinkd" --config "$CONFIG" models bench); then
+    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo blinkd models bench" \
+        blinkd_of "$1" models bench); then
         say 'going on without: the networks are chosen by the processor until then'
     fi
 }
@@ -835,7 +847,10 @@ install_units() { # release; those of other releases go
     done
     whole_file "$from/sysusers.d/blinkd.conf" "$SYSUSERS/blinkd.conf" 644 || return
     if [[ -f $from/tmpfiles.d/blinkd.conf ]]; then whole_file "$from/tmpfiles.d/blinkd.conf" "$TMPFILES/blinkd.conf" 644 || return; fi
-    if systemd_runs; then systemctl daemon-reload; fi
+    if systemd_runs; then
+        systemctl daemon-reload || return
+        if [[ -z $R && -f $TMPFILES/blinkd.conf ]]; then systemd-tmpfiles --create "$TMPFILES/blinkd.conf"; fi
+    fi
 }
 
 changed_units() { # name of a release; prints its files that are not in their places
@@ -860,10 +875,28 @@ switch_to() { # name of a release
 
 runs() { systemd_runs && { systemctl -q is-enabled "$1" || systemctl -q is-active "$1"; } 2>/dev/null; } # unit
 
+# A release that failed may have used up the starts that its unit allows itself; the one before shall not suffer for it. A daemon without
+# a camera waits for it for ever, but who installs does not.
+start_anew() { # unit
+    systemctl reset-failed "$1" || true
+    timeout --foreground "$READY_S" systemctl restart "$1"
+}
+
+last_words() { # unit; of the program itself, not of systemd about it
+    journalctl -q "_SYSTEMD_UNIT=$1" -n 3 -o cat 2>/dev/null | tr '\n' ' ' || true
+}
+
+working_units() { # prints them as checks that are passed
+    local unit
+    for unit in "$DAEMON" "$RELAY"; do
+        if systemd_runs && systemctl -q is-active "$unit"; then printf '%s ' "$unit"; fi
+    done
+}
+
 # Each check of doctor that a release passes, one a line; where doctor itself fails, none.
 passed_checks() { # release
     local answer
-    answer=$(as_daemon "$1/bin/blinkd" --config "$CONFIG" doctor --json 2>>"$LOG") || true # 1 where a check fails
+    answer=$(blinkd_of "$1" doctor --json 2>>"$LOG") || true # 1 where a check fails
     printf '%s\n' "$answer" >>"$LOG"
     release_python "$1" -c '
 import json, sys
@@ -874,29 +907,24 @@ except ValueError:
 print(*sorted({check["name"] for check in checks if check["status"] != "fail"}))' "$answer" 2>>"$LOG" || true
 }
 
-# Units of the release in force must become ready, and doctor must find well what it found well before.
-passes_gate() { # release, checks that were passed before; sets WHY
+# What worked before must work with the release in force: units become ready, and doctor finds well what it found well.
+passes_gate() { # release, units and checks that were well before; sets WHY
     local unit check passed
     for unit in "$DAEMON" "$RELAY"; do
-        if runs "$unit" && ! systemctl restart "$unit" >>"$LOG" 2>&1; then
-            WHY="$unit does not become ready; the last it said: $(journalctl -q -u "$unit" -n 3 -o cat 2>/dev/null | tr '\n' ' ')"
-            return 1
-        fi
+        if ! runs "$unit" || start_anew "$unit" >>"$LOG" 2>&1; then continue; fi
+        WHY="$unit does not become ready; the last it said: $(last_words "$unit")"
+        if [[ " $2 " == *" $unit "* ]]; then return 1; fi
+        say "as before, $WHY"
     done
-    passed=" $(passed_checks "$1") "
+    passed=" $(working_units) $(passed_checks "$1") "
     for check in $2; do
         # A daemon that became ready has the camera, and doctor may not
-        if [[ $check == camera ]] && runs "$DAEMON"; then continue; fi
-        if [[ $passed != *" $check "* ]]; then
-            WHY="doctor finds a fault that was not there before: $check"
-            return 1
-        fi
-    done
-    for unit in "$DAEMON" "$RELAY"; do
-        if runs "$unit" && ! systemctl -q is-active "$unit"; then
-            WHY="$unit ended again; the last it said: $(journalctl -q -u "$unit" -n 3 -o cat 2>/dev/null | tr '\n' ' ')"
-            return 1
-        fi
+        if [[ $passed == *" $check "* || ($check == camera && $passed == *" $DAEMON "*) ]]; then continue; fi
+        case $check in
+            *.service) WHY="$check ended again; the last it said: $(last_words "$check")" ;;
+            *) WHY="doctor finds a fault that was not there before: $check" ;;
+        esac
+        return 1
     done
 }
 
@@ -904,13 +932,16 @@ begin_trial() { # new, old, checks
     printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$TRIAL.new" && sync -- "$TRIAL.new" && mv -T -- "$TRIAL.new" "$TRIAL"
 }
 
-end_trial() { rm -f -- "$TRIAL"; }
+end_trial() { rm -f -- "$TRIAL" && rm -rf -- "$ASIDE"; }
 
 put_in_force() { # name of a release
     local new=$1 old checks=''
     old=$(proven)
     if [[ $new == "$old" && ! -f $TRIAL ]]; then
         if ! in_place "$new"; then change "release $new stays in force: links and units as they should be" 'look at the lines above' switch_to "$new"; fi
+        if ((NEW_SETTINGS)) && runs "$DAEMON"; then
+            change "$DAEMON: with its new settings" "journalctl -u $DAEMON says why; sudo blinkd doctor what to do" start_anew "$DAEMON"
+        fi
         return
     fi
     if ((DRY_RUN)); then
@@ -921,7 +952,14 @@ put_in_force() { # name of a release
         checks=$(trial 3)
     elif [[ -n $old ]]; then
         say 'asking doctor how it is before'
-        checks=$(passed_checks "$RELEASES/$old")
+        checks="$(working_units)$(passed_checks "$RELEASES/$old")"
+        rm -rf -- "$ASIDE"
+        if [[ -f $RECORDS/blinkd.db && $(schema_of "$RELEASES/$new") != "$(schema_of "$RELEASES/$old")" ]]; then
+            need_space "$OPT" $(($(stat -c %s -- "$RECORDS/blinkd.db") / 500000 + 50)) # twice its size
+            if runs "$DAEMON"; then systemctl stop "$DAEMON"; fi
+            step "the database takes a new form: keeping it aside in its old one" 'check the space on the disk, then run this again' \
+                set_aside "$RELEASES/$old"
+        fi
     fi
     begin_trial "$new" "$old" "$checks"
     step "release $new: in force${old:+ in the place of $old}" 'run this again' switch_to "$new"
@@ -941,13 +979,48 @@ put_in_force() { # name of a release
 
 go_back() { # from, to
     local why=$WHY
-    step "going back to release $2" "run: $0 rollback" switch_to "$2"
-    if passes_gate "$RELEASES/$2" ''; then
+    if ! return_to "$2"; then
+        fail "release $1 was not kept: $why; and release $2, from which it came, is not well either: $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+    fi
+    fail "release $1 was not kept: $why" "release $2 is in force again, as before; $LOG has what doctor and the daemon said"
+}
+
+# Ends a trial by putting the release before in force again. Sets WHY where that does not run either.
+return_to() { # name of a release
+    if [[ -d $ASIDE ]]; then
+        if runs "$DAEMON"; then systemctl stop "$DAEMON"; fi
+        if [[ -e $ASIDE/book.head || -e $RECORDS/book.head ]] && ! cmp -s -- "$ASIDE/book.head" "$RECORDS/book.head"; then
+            systemctl start "$DAEMON" || true
+            fail "release $(trial 1) does not work as it should ($WHY), but has recorded entries in a database that release $1 cannot read" \
+                "mend what sudo blinkd doctor finds; it stays in force, so that nothing recorded is lost"
+        fi
+        step 'the database in its old form comes back' 'check the space on the disk, then run this again' put_back
+    fi
+    step "release $1: in force again" "run: $SELF rollback" switch_to "$1"
+    if ! passes_gate "$RELEASES/$1" "$(trial 3)"; then
         end_trial
-        fail "release $1 was not kept: $why" "release $2 is in force again, as before; $LOG has what doctor and the daemon said"
+        return 1
     fi
     end_trial
-    fail "release $1 was not kept: $why; and now release $2, in force again, fails too: $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+}
+
+schema_of() { # release; prints the newest form of the database that it knows
+    compgen -G "$1/lib/python*/site-packages/blinkd/store/migrations/v*.sql" | sed 's|.*/||' | LC_ALL=C sort | tail -n 1 || true
+}
+
+# One file that holds all, whatever lies in the write-ahead log; and how far the book went
+set_aside() { # release
+    rm -rf -- "$ASIDE.partial" && install -d -m 700 -- "$ASIDE.partial" && release_python "$1" -c '
+import contextlib, sqlite3, sys
+with contextlib.closing(sqlite3.connect(sys.argv[1])) as source, contextlib.closing(sqlite3.connect(sys.argv[2])) as copy:
+    source.backup(copy)' "$RECORDS/blinkd.db" "$ASIDE.partial/blinkd.db" &&
+        if [[ -f $RECORDS/book.head ]]; then cp -- "$RECORDS/book.head" "$ASIDE.partial/"; fi &&
+        sync -f -- "$ASIDE.partial" && mv -T -- "$ASIDE.partial" "$ASIDE"
+}
+
+put_back() {
+    install -m 600 -o "$ACCOUNT" -g "$GROUP" -- "$ASIDE/blinkd.db" "$RECORDS/blinkd.db.new" && sync -- "$RECORDS/blinkd.db.new" &&
+        rm -f -- "$RECORDS/blinkd.db-wal" "$RECORDS/blinkd.db-shm" && mv -T -- "$RECORDS/blinkd.db.new" "$RECORDS/blinkd.db"
 }
 
 prune_releases() { # but for the one in force and the one before
@@ -970,9 +1043,10 @@ remove_release() { # folder; under another name first, so that half of it is nev
 start_what_is_configured() {
     if ! configured; then
         say 'not started, for it is not configured: it belongs to no organisation yet. Either of these:'
-        say "  $0 install --bundle FILE     what \`blinkd fleet issue\` made for this terminal"
-        say "  sudo -u $ACCOUNT blinkd keys join FILE   the organisation's keyring; then $0 install"
-        say "  $0 install --standalone      this terminal works alone"
+        say "  $SELF install --bundle FILE     what \`blinkd fleet issue\` made for this terminal"
+        say "  sudo blinkd keys join FILE   the organisation's keyring; then $SELF install"
+        say "  $SELF install --standalone      this terminal works alone"
+        say "A relay: sudo blinkd relay check, then systemctl enable --now $RELAY"
         return
     fi
     if ! systemd_runs; then
@@ -980,12 +1054,13 @@ start_what_is_configured() {
         return
     fi
     local unit
-    for unit in "$DAEMON" "$UPKEEP"; do
+    for unit in "$UPKEEP" "$DAEMON"; do
+        if [[ ! -f $UNITS/$unit ]] && ((!DRY_RUN)); then continue; fi
         if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
             change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
         fi
         if ! systemctl -q is-active "$unit"; then
-            change "$unit: starting it" "journalctl -u $unit says why; sudo blinkd doctor what to do" systemctl start "$unit"
+            change "$unit: starting it" "journalctl -u $unit says why; sudo blinkd doctor what to do" start_anew "$unit"
         fi
     done
 }
@@ -1030,7 +1105,7 @@ verb_install() {
 
 verb_upgrade() {
     preflight
-    [[ -n $(proven) ]] || fail 'nothing is installed here' "$0 install"
+    [[ -n $(proven) ]] || fail 'nothing is installed here' "$SELF install"
     begin_installation
     set_up
     if [[ -n $BUNDLE ]]; then start_what_is_configured; fi
@@ -1041,16 +1116,21 @@ verb_rollback() {
     local target
     check_machine
     if [[ -f $TRIAL ]]; then target=$(trial 2); else target=$(before || true); fi
-    [[ -n $target ]] || fail 'there is no release to go back to' "$0 check says what is installed"
+    [[ -n $target ]] || fail 'there is no release to go back to' "$SELF check says what is installed"
     is_whole "$RELEASES/$target" || fail "release $target is damaged" 'install it again from its checkout: ./install.sh upgrade'
     begin_installation
     check_settings "$RELEASES/$target"
-    put_in_force "$target"
+    if [[ -f $TRIAL ]] && ((!DRY_RUN)); then
+        WHY='the run that put it in force was cut off'
+        return_to "$target" || fail "release $target is in force again, but $WHY" "sudo blinkd doctor, and journalctl -u $DAEMON"
+    else
+        put_in_force "$target"
+    fi
     say "$( ((DRY_RUN)) && echo 'nothing was changed' || echo "done: blinkd $target is in force")"
 }
 
 counts_of_waiting() { # prints how many punches and changes of people the relay does not have; nothing where that cannot be told
-    as_daemon "$CURRENT/bin/blinkd" --config "$CONFIG" sync status --json 2>>"$LOG" | release_python "$CURRENT" -c '
+    blinkd_of "$CURRENT" sync status --json 2>>"$LOG" | release_python "$CURRENT" -c '
 import json, sys
 found = json.load(sys.stdin)
 print(found["attendance"]["pending"] + found["attendance"]["failed"], found["people"]["pending"] + found["people"]["failed"])' 2>>"$LOG" || true
@@ -1073,6 +1153,7 @@ ask_about_records() {
     elif ((punches + people > 0)); then
         say "WARNING: $punches punches and $people changes of people were never sent; they exist nowhere else"
     fi
+    if [[ -d $RELAY_RECORDS ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
     confirm "remove settings, every punch, every template and their key for good?"
 }
 
@@ -1086,7 +1167,8 @@ remove_services() {
             systemctl --quiet disable "${unit##*/}" || return
         fi
     done
-    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* && remove_empty "$UNITS" "$SYSUSERS" "$TMPFILES" &&
+    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R/var/lib/systemd/timers/stamp-$UPKEEP" &&
+        remove_empty "$UNITS" "$(dirname -- "$UNITS")" "$SYSUSERS" "$TMPFILES" &&
         if systemd_runs; then systemctl daemon-reload && { systemctl reset-failed 'blinkd*' || true; }; fi
 }
 
@@ -1103,14 +1185,18 @@ remove_code() {
 }
 
 remove_records() {
-    rm -rf -- "$RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* "$KEY_PLAIN"* &&
-        remove_empty "$(dirname -- "$KEY_SEALED")" "$(dirname -- "$KEY_PLAIN")" &&
-        if [[ -z $R && $(getent passwd "$ACCOUNT") ]]; then userdel "$ACCOUNT"; fi &&
-        if [[ -z $R && $(getent group "$ACCOUNT") ]]; then groupdel "$ACCOUNT"; fi
+    rm -rf -- "$RECORDS" "$RELAY_RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* || return
+    # where systemd made the folder itself it may be needed
+    if ! grep -qs "$(dirname -- "$KEY_SEALED")" /usr/lib/tmpfiles.d/*.conf; then remove_empty "$(dirname -- "$KEY_SEALED")"; fi
+    local name
+    for name in "$ACCOUNT" "$RELAY_ACCOUNT"; do
+        if [[ -z $R && $(getent passwd "$name") ]]; then userdel "$name" || return; fi
+        if [[ -z $R && $(getent group "$name") ]]; then groupdel "$name" || return; fi
+    done
 }
 
 verb_uninstall() {
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $0 ${ARGUMENTS[*]}"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root' "sudo $SELF ${ARGUMENTS[*]}"
     LOG=/dev/null
     if ((!DRY_RUN)); then alone_on_machine; fi
     if ((PURGE)); then ask_about_records; fi
@@ -1122,9 +1208,9 @@ verb_uninstall() {
     if [[ $(compgen -G "$UNITS/blinkd*") ]]; then change 'services: stopped and removed' "$anything" remove_services; fi
     if [[ -L $COMMAND || -e $OPT ]]; then change "releases: $OPT and $COMMAND removed" "$anything" remove_code; fi
     if ((PURGE)); then
-        change "settings, records and key: $ETC, $RECORDS and user $ACCOUNT removed" "$anything" remove_records
+        change "settings, records and key: $ETC, $RECORDS, $RELAY_RECORDS and their users removed" "$anything" remove_records
     else
-        say "kept: $ETC, $RECORDS, the key of what is stored there, and user $ACCOUNT (uninstall --purge removes them)"
+        say "kept: $ETC, $RECORDS, $RELAY_RECORDS, the key of what is stored there, and their users (uninstall --purge removes them)"
     fi
     say 'Debian packages are kept: others may use them by now'
     if ((!DRY_RUN)); then rm -f -- "$LOG"; fi
@@ -1155,9 +1241,44 @@ check_units() { # name of the release
     local different
     different=$(changed_units "$1")
     if [[ -n $different ]]; then
-        report FAIL "units are not those of the release: ${different}-- run $0 install (changes of yours belong below /etc/systemd/system)"
+        report FAIL "units are not those of the release: ${different}-- run $SELF install (changes of yours belong below /etc/systemd/system)"
     else
         report ok "units are those of the release"
+    fi
+}
+
+check_key() {
+    if [[ ! -s $KEY_SEALED && ! -s $KEY_FILE ]]; then
+        report note 'no key of the stored templates yet: the first enrolment makes it'
+    elif [[ ! -s $KEY_SEALED ]]; then
+        report ok "key of the stored templates: $KEY_FILE, beside what it locks"
+    elif ! opened_key >/dev/null; then
+        report FAIL "$KEY_SEALED does not open: it was sealed on another machine or system"
+    elif [[ ! -e $KEY_FILE ]]; then
+        report ok 'key of the stored templates: a credential sealed to this machine'
+    elif cmp -s -- "$KEY_FILE" <(opened_key); then
+        report note "key of the stored templates: a credential sealed to this machine; $KEY_FILE is a copy in clear, which can go once the daemon has run: rm $KEY_FILE"
+    else
+        report FAIL "$KEY_FILE is another key than the credential, which counts; move it away, and put it back only if templates do not open"
+    fi
+}
+
+account_groups() { sed -n "s/^m $ACCOUNT //p" "$1"; } # sysusers file; prints those that own the devices
+
+in_its_groups() { # sysusers file
+    local group
+    while IFS= read -r group; do
+        [[ " $(id -nG "$ACCOUNT") " == *" $group "* ]] || return
+    done < <(account_groups "$1")
+}
+
+check_account() {
+    if [[ ! $(getent passwd "$ACCOUNT") ]]; then
+        report FAIL "there is no user $ACCOUNT: run $SELF install"
+    elif ! in_its_groups "$SYSUSERS/blinkd.conf"; then
+        report FAIL "user $ACCOUNT is not in all groups that own cameras and door ($(account_groups "$SYSUSERS/blinkd.conf" | tr '\n' ' ')): run $SELF install"
+    else
+        report ok "user $ACCOUNT, in the groups that own cameras and door"
     fi
 }
 
@@ -1181,12 +1302,12 @@ check_services() {
 
 verb_check() {
     local name said other
-    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root, for settings and records are closed to others' "sudo $0 check"
+    ((EUID == 0)) || [[ -n $R ]] || fail 'this needs root, for settings and records are closed to others' "sudo $SELF check"
     LOG=/dev/null
     FAULTS=0
     name=$(in_force || true)
     if [[ -z $name ]]; then
-        report FAIL "no release is in force${R:+ below $R}: $0 install"
+        report FAIL "no release is in force${R:+ below $R}: $SELF install"
         exit 1
     fi
     report ok "in force: $name; before it: $(before || echo none)"
@@ -1195,23 +1316,16 @@ verb_check() {
             *.partial | *.removing) report note "left by a run that was cut off, and removed by the next: ${other##*/}" ;;
         esac
     done
-    if [[ -f $TRIAL ]]; then report FAIL "release $(trial 1) was never found to work, for the run was cut off: run $0 upgrade, or $0 rollback"; fi
+    if [[ -f $TRIAL ]]; then report FAIL "release $(trial 1) was never found to work, for the run was cut off: run $SELF upgrade, or $SELF rollback"; fi
     check_release "$name"
     if [[ -n $(before || true) ]]; then check_release "$(before)"; fi
     check_units "$name"
     if said=$(settings_fit "$RELEASES/$name" "$CONFIG" 2>&1); then report ok "$CONFIG"; else report FAIL "$said"; fi
-    if [[ -s $KEY_SEALED || -s $KEY_PLAIN ]]; then
-        if as_daemon true 2>/dev/null; then
-            report ok "key of the stored templates ($([[ -s $KEY_SEALED ]] && echo sealed to this machine || echo a file that root reads))"
-        else
-            report FAIL "$KEY_SEALED does not open here: it is of another machine or system; put back the host's /var/lib/systemd/credential.secret, or the key"
-        fi
-    else
-        report FAIL "the key of the stored templates is missing: put $KEY_SEALED or $KEY_PLAIN back; with nobody enrolled yet, run $0 install"
-    fi
+    check_key
+    check_account
     check_services
     printf '      doctor says:\n'
-    if ! as_daemon "$RELEASES/$name/bin/blinkd" --config "$CONFIG" doctor | sed 's/^/      /'; then FAULTS=$((FAULTS + 1)); fi
+    if ! blinkd_of "$RELEASES/$name" doctor | sed 's/^/      /'; then FAULTS=$((FAULTS + 1)); fi
     ((FAULTS == 0)) || exit 1
 }
 

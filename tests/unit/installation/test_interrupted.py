@@ -1,6 +1,6 @@
 """install.sh is killed before its changing steps and run again: it ends as if nothing had happened.
 
-The normal run takes every sixth step; KILL_EVERY=1 in the environment takes all of them.
+The normal run takes every ninth step; KILL_EVERY=1 in the environment takes all of them.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.unit.installation.machine import Machine
 
 KEY = "etc/credstore.encrypted/blinkd.template-key"
-EVERY = int(os.environ.get("KILL_EVERY", "6"))
+EVERY = int(os.environ.get("KILL_EVERY", "9"))
 
 
 def without_key(content: dict[str, str]) -> dict[str, str]:

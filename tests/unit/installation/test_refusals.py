@@ -61,11 +61,6 @@ def test_an_incomplete_checkout_is_refused(machine: Machine, missing: str) -> No
     assert f"{missing} is missing" in machine.refused("install")
 
 
-def test_a_group_that_owns_devices_must_be_there(machine: Machine) -> None:
-    machine.write_checkout("1.0.0", unit="[Service]\nSupplementaryGroups=no-such-group-here\n")
-    assert "groupadd --system no-such-group-here" in machine.refused("install")
-
-
 def test_a_full_disk_is_noticed_before_anything_is_written(machine: Machine) -> None:
     df = machine.programs / "df"
     df.write_text("#!/bin/sh\necho head\necho /dev/x 100 60 40 60% /\n")
@@ -140,3 +135,10 @@ def test_given_settings_that_the_release_refuses_are_not_taken(machine: Machine,
     said = machine.refused("install", "--config", str(given))
     assert "at 'future': no such setting" in said
     assert "Nothing was changed" in said
+
+
+def test_a_key_that_was_sealed_elsewhere_is_neither_used_nor_replaced(machine: Machine) -> None:
+    machine.done("install")
+    key = machine.root / "etc/credstore.encrypted/blinkd.template-key"
+    key.write_bytes(b"sealed there " + b"k" * 32)
+    assert "sealed on another machine" in machine.refused("upgrade")

@@ -1,5 +1,7 @@
 """install.sh uninstall and check."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.installation.machine import Machine
@@ -85,7 +87,7 @@ def test_check_finds_a_whole_installation_in_order(installed: Machine) -> None:
         ("opt/blinkd/current/lib/packages", "files are not as installed"),
         ("opt/blinkd/current/lib/added.py", "added: ./lib/added.py"),
         ("usr/local/lib/systemd/system/blinkd.service", "units are not those of the release: blinkd.service"),
-        (KEY, "does not open here"),
+        (KEY, "does not open: it was sealed on another machine"),
     ],
 )
 def test_check_finds_what_somebody_changed(installed: Machine, path: str, words: str) -> None:
@@ -108,3 +110,21 @@ def test_check_of_nothing_says_so(machine: Machine) -> None:
     result = machine.run("check")
     assert result.returncode == 1
     assert "no release is in force" in result.stdout
+
+
+def test_check_finds_two_different_keys(installed: Machine) -> None:
+    (installed.root / "var/lib/blinkd/template.key").write_bytes(b"t" * 32)
+    result = installed.run("check")
+    assert result.returncode == 1
+    assert "is another key than the credential" in result.stdout
+
+
+def test_a_user_who_lost_a_group_that_owns_cameras_is_noticed_and_mended_by_the_next_run(installed: Machine) -> None:
+    user = Path(installed.root / "var/lib/blinkd").owner()
+    conf = installed.checkout / "systemd/sysusers.d/blinkd.conf"
+    conf.write_text(conf.read_text() + f"m {user} no-such-group-here\n")
+    assert "user" in installed.done("upgrade")
+    result = installed.run("check")
+    assert result.returncode == 1
+    assert "not in all groups that own cameras and door (no-such-group-here" in result.stdout
+    assert f"user {user}, and its folders" in installed.done("upgrade")

@@ -132,3 +132,31 @@ def test_settings_of_a_newer_version_are_refused_before_anything_is_put_in_force
     assert "newer" in result.stderr
     assert running.in_force == running.active() == old
     assert config.read_text() == "future = 1\n"
+
+
+def test_new_settings_reach_a_daemon_whose_release_stays(running: Machine, tmp_path: Path) -> None:
+    given = tmp_path / "given.toml"
+    given.write_text("# given\n")
+    before = running.calls.count("systemctl restart blinkd.service")
+    running.done("upgrade", "--config", str(given))
+    running.done("upgrade", "--config", str(given))
+    assert running.calls.count("systemctl restart blinkd.service") == before + 1
+
+
+def test_starts_that_a_failed_release_used_up_are_given_back(running: Machine) -> None:
+    running.fault(f"{next_release(running)} blinkd.service")
+    assert running.run("upgrade").returncode == 1
+    words = [
+        call.removeprefix("systemctl ")
+        for call in running.calls
+        if call.endswith(("restart blinkd.service", "reset-failed blinkd.service"))
+    ]
+    assert words[-4:] == ["reset-failed blinkd.service", "restart blinkd.service"] * 2
+
+
+def test_a_daemon_that_did_not_run_before_does_not_keep_a_release_out(running: Machine) -> None:
+    (running.root / "run/systemd/units/blinkd.service.active").unlink()
+    new = next_release(running)
+    running.fault(f"{running.in_force} blinkd.service\n{new} blinkd.service")
+    assert "as before, blinkd.service does not become ready" in running.done("upgrade")
+    assert running.in_force == new
