@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from tests.integration.systemd.machine import Machine
 
-INSTALL = ("/checkout/install.sh", "install", "--unattended", "--offline", "/wheelhouse")
+OFFLINE = ("--unattended", "--offline", "/wheelhouse")
+INSTALL = ("/checkout/install.sh", "install", *OFFLINE)
+PARTS = ("blinkd", "config", "models", "systemd", "pyproject.toml", "requirements.lock", "install.sh", "README.md", "LICENSE", "NOTICE")
 DAEMON = "blinkd.service"
 KEY = "/etc/credstore.encrypted/blinkd.template-key"
 MAN = "E-1001"
@@ -138,6 +140,56 @@ def doctor_finds_nothing_wrong(machine: Machine) -> None:
     assert answer["ok"] is True, answer
 
 
+def an_upgrade_is_put_in_force_and_the_terminal_comes_back(machine: Machine) -> None:
+    before = machine.run("readlink", "/opt/blinkd/current").stdout
+    _checkout(machine, "next", "s/^__version__ = .*/__version__ = '9.9.1'/", "blinkd/__init__.py")
+    count = len(_punches(machine))
+    machine.run("/root/next/install.sh", "upgrade", *OFFLINE, timeout=600)
+    assert machine.run("readlink", "/opt/blinkd/current").stdout != before
+    assert "9.9.1" in machine.run("blinkd", "--version").stdout
+    assert machine.unit(DAEMON, "ActiveState") == {"ActiveState": "active"}
+    machine.wait_until(lambda: len(_punches(machine)) > count, READY_S, "nobody is checked in by the new release")
+
+
+def an_upgrade_that_does_not_work_goes_back_by_itself_and_says_why(machine: Machine) -> None:
+    before = machine.run("readlink", "/opt/blinkd/current").stdout
+    _checkout(machine, "broken", "s/^class Duty:/raise SystemExit('broken on purpose')\\nclass Duty:/", "blinkd/daemon.py")
+    machine.run("sed", "-i", "s/^__version__ = .*/__version__ = '9.9.2'/", "/root/broken/blinkd/__init__.py")
+    done = machine.run("/root/broken/install.sh", "upgrade", *OFFLINE, check=False, timeout=600)
+    assert done.returncode == 1, done.stderr
+    assert "broken on purpose" in done.stderr + machine.said(DAEMON)
+    assert machine.run("readlink", "/opt/blinkd/current").stdout == before
+    assert machine.unit(DAEMON, "ActiveState") == {"ActiveState": "active"}
+    assert "9.9.1" in machine.run("blinkd", "--version").stdout
+
+
+def a_rollback_brings_the_release_before(machine: Machine) -> None:
+    machine.run("/root/next/install.sh", "rollback", "--unattended", timeout=120)
+    assert "9.9.1" not in machine.run("blinkd", "--version").stdout
+    assert machine.unit(DAEMON, "ActiveState") == {"ActiveState": "active"}
+    machine.run("blinkd", "log", "verify")
+
+
+def uninstalled_only_settings_and_records_are_left_and_purged_nothing(machine: Machine) -> None:
+    machine.run("/root/next/install.sh", "uninstall", "--unattended", timeout=120)
+    assert machine.unit(DAEMON, "LoadState") == {"LoadState": "not-found"}
+    assert machine.run("sh", "-c", "ls -d /opt/blinkd /usr/local/bin/blinkd 2>/dev/null | wc -l").stdout == "0\n"
+    assert machine.run("stat", "-c", "%U", "/var/lib/blinkd/blinkd.db").stdout == "blinkd\n"
+    machine.run("/root/next/install.sh", "uninstall", "--purge", "--unattended", timeout=120)
+    left = machine.run(
+        *("find", "/etc", "/opt", "/usr/local", "/var/lib", "/run", "-xdev", "-iname", "*blinkd*", "-not", "-path", "/var/lib/dpkg/*")
+    ).stdout
+    assert left == "", left
+    assert machine.run("getent", "passwd", "blinkd", check=False).returncode == 2
+
+
+def _checkout(machine: Machine, name: str, change: str, file: str) -> None:
+    """A copy of the checkout in which one line is another."""
+    parts = " ".join(f"/checkout/{part}" for part in PARTS)
+    machine.run("sh", "-c", f"mkdir -p /root/{name} && cp -r {parts} /root/{name}/", timeout=300)
+    machine.run("sed", "-i", change, f"/root/{name}/{file}")
+
+
 def _punches(machine: Machine) -> list[object]:
     return [line for line in machine.run("blinkd", "log", "--json").stdout.splitlines() if line]
 
@@ -155,4 +207,8 @@ SCENARIOS: tuple[Callable[[Machine], None], ...] = (
     term_leaves_in_time,
     a_camera_that_is_not_there_is_waited_for_in_words,
     a_wrong_key_is_refused_in_words_and_the_right_one_put_back_works,
+    an_upgrade_is_put_in_force_and_the_terminal_comes_back,
+    an_upgrade_that_does_not_work_goes_back_by_itself_and_says_why,
+    a_rollback_brings_the_release_before,
+    uninstalled_only_settings_and_records_are_left_and_purged_nothing,
 )
