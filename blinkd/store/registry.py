@@ -214,6 +214,19 @@ class Registry:
                 "UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE local_id IS NOT NULL AND type IN ('person', 'template')"
             )
 
+    def seal_anew(self, here: str, epoch: str) -> int:
+        """What this terminal sent sealed by older keys, after others had been given those of the current epoch, waits again: they may have given
+        up the older ones by then. Returns how much it is.
+        """  # fmt: skip
+        with self._guard():
+            cursor = self._database.execute_sql(
+                "UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE sync = 'SYNCED' AND local_id IS NOT NULL "
+                "AND epoch IS NOT NULL AND epoch <> ?1 AND (author IS NULL OR author = ?2) AND version > "
+                "(SELECT min(version) FROM registry WHERE type = 'epoch' AND version > 0 AND record LIKE 'epoch.' || ?1 || '.%')",
+                (epoch, here),
+            )
+        return int(cursor.rowcount)
+
     def _one(self, sql: str, *values: object) -> int:
         return int(self._database.execute_sql(sql, values).fetchone()[0])
 

@@ -81,6 +81,11 @@ class Keeper:
         log.info("keys of epochs %s are needed no longer and gone", ", ".join(unused))
         return unused
 
+    @property
+    def epoch(self) -> str:
+        """The current one, by whose keys this terminal seals."""
+        return self._keyring.current
+
     def old_epochs(self) -> list[str]:
         """All but the current one."""
         return [epoch for epoch in self._keyring.roots if epoch != self._keyring.current]

@@ -133,8 +133,10 @@ class Registrar:
         if self._answer_by is not None and now >= self._answer_by:
             self._sent.clear()
             self._answer_by = None
-        if self._sent or self._back or self._store.timeline.rewound():
-            return  # one message at a time: what changes meanwhile is put together; and what a relay has lost is sent when all it has is here
+        if self._sent or self._request is not None or self._back or self._store.timeline.rewound():
+            # one message at a time: what changes meanwhile is put together. Not before this terminal has heard what stands and which keys are in
+            # force; and what a relay has lost is sent when all it has is here
+            return
         registry = self._store.registry
         if self._keeper.refresh():
             for said in registry.published(REVOCATION).values():
@@ -253,6 +255,8 @@ class Registrar:
             self._pull(now)
         else:
             self.try_again()
+            if self._keeper.old_epochs():
+                self._store.registry.seal_anew(self._terminal, self._keeper.epoch)
             self.work(now)
             registry = self._store.registry
             self._keeper.forget_unused({epoch: registry.sealed_in(epoch) for epoch in self._keeper.old_epochs()})

@@ -1,0 +1,137 @@
+"""What becomes of a terminal's changes when keys are rotated while it is away, when its database is put back, and when another machine takes its name."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blinkd.attendance.punch import PersonStatus
+from blinkd.clock import SystemClock
+from blinkd.crypto.encoding import b64
+from blinkd.crypto.unlocked import load_file
+from tests.unit.cli.passwords import with_passwords
+from tests.unit.store.stores import sample
+from tests.unit.sync.doors import PASSWORD, Door, Organisation
+
+
+@pytest.fixture
+def organisation(tmp_path: Path) -> Iterator[Organisation]:
+    organisation = Organisation(tmp_path)
+    yield organisation
+    organisation.connections.close()
+
+
+@pytest.fixture
+def doors(organisation: Organisation) -> Iterator[dict[str, Door]]:
+    found = {name: certified(organisation, name) for name in ("a", "b", "lost")}
+    yield found
+    for door in found.values():
+        door.store.close()
+
+
+def certified(organisation: Organisation, name: str) -> Door:
+    door = organisation.door(name)
+    (door.folder / "ca.pem").write_bytes(organisation.authority.ca_pem)
+    door.store.registry.publish(f"terminal.{name}", "terminal", {"certificate": b64(door.certificate)})
+    return door
+
+
+def settled(*doors: Door) -> None:
+    for _ in range(3):
+        for door in doors:
+            door.sync()
+
+
+def rotate(door: Door, *more: str) -> list[str]:
+    """Returns who was given the new key."""
+    done = with_passwords("keys", "rotate", *more, "--json", state=door.folder, lines=(PASSWORD,), BLINKD_TERMINAL__ID=door.name)
+    assert done.code == 0, done.err
+    granted: list[str] = done.json["granted"]
+    return granted
+
+
+def test_who_was_enrolled_at_a_door_that_missed_the_rotation_is_known_at_the_others(doors: dict[str, Door]) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    rotate(a)
+    settled(a)
+    assert len(a.keyring.roots) == 1, "the old keys are gone"
+    b.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(b, a)
+    assert a.people() == {"E-1": "Ann"}
+
+
+def test_what_a_door_seals_by_old_keys_before_it_hears_of_the_new_ones_is_sealed_anew(doors: dict[str, Door]) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    rotate(a)
+    settled(a)
+    b.store.people.enrol("E-1", "Ann", [sample(1)])
+    b.stay(1)  # on a connection that has not heard of the rotation yet
+    a.sync()
+    assert [reason for _, _, reason, _ in a.store.intake.quarantined()] == ["unknown_key", "unknown_key"]
+    settled(b, a)
+    assert (a.people(), a.store.intake.quarantined()) == ({"E-1": "Ann"}, [])
+    assert len(b.keyring.roots) == 1
+
+
+def put_back(door: Door, backup: Path) -> Door:
+    door.store.close()
+    shutil.rmtree(door.folder)
+    shutil.copytree(backup, door.folder)
+    return door.organisation.door(door.name)
+
+
+def test_what_is_changed_at_a_door_whose_database_was_put_back_stands_against_what_it_has_forgotten(
+    doors: dict[str, Door], tmp_path: Path
+) -> None:
+    a, b, _ = doors.values()
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(a, b)
+    a.store.close()
+    shutil.copytree(a.folder, tmp_path / "backup")
+    a = doors["a"] = a.organisation.door("a")
+    a.store.people.change("E-1", name="Ann B")
+    settled(a, b)
+    a = doors["a"] = put_back(a, tmp_path / "backup")
+    a.store.people.set_status("E-1", PersonStatus.DEACTIVATED)
+    settled(a, b)
+    assert a.store.people.get("E-1") == b.store.people.get("E-1")
+    assert b.store.people.get("E-1").status == PersonStatus.DEACTIVATED
+
+
+def test_who_was_deleted_at_a_door_stays_deleted_when_its_database_is_put_back(doors: dict[str, Door], tmp_path: Path) -> None:
+    a, b, _ = doors.values()
+    a.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(a, b)
+    a.store.close()
+    shutil.copytree(a.folder, tmp_path / "backup")
+    a = doors["a"] = a.organisation.door("a")
+    a.store.erasure.delete("E-1", "pseudonym", "HR", "on request", SystemClock().now())
+    settled(a, b)
+    a = doors["a"] = put_back(a, tmp_path / "backup")
+    a.store.people.change("E-1", name="Ann B")
+    settled(a, b)
+    assert (a.people(), b.people()) == ({}, {})
+    assert len(a.store.registry.conflicts()) == 1, "what was changed meanwhile is kept aside"
+
+
+def test_a_machine_that_takes_the_place_of_a_revoked_one_under_its_name_gets_the_keys_of_the_next_rotation(
+    organisation: Organisation, doors: dict[str, Door]
+) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    assert rotate(a, "--revoke", "lost") == ["a", "b"]
+    settled(a, b)
+    organisation.authority.revoke("lost")
+    organisation.keyring = load_file(a.folder / "keyring.json")
+    lost.store.close()
+    shutil.rmtree(lost.folder)
+    new = doors["lost"] = certified(organisation, "lost")
+    new.store.people.enrol("E-1", "Ann", [sample(1)])
+    settled(new, a, b)
+    assert a.people() == b.people() == {"E-1": "Ann"}
+    assert rotate(a) == ["a", "b", "lost"]
+    settled(a, new)
+    assert new.keyring.current == a.keyring.current
