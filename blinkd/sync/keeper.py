@@ -52,10 +52,10 @@ class Keeper:
     def heed(self, change: Change) -> None:
         """Take over what an open record says; a second time it changes nothing. Raises EnvelopeRejected, KeyMissing, StoreError."""
         org, said = self._keyring.organisation, change.open
-        if said is None:
-            return
         if change.type in ADMIN_TYPES and (change.admin is None or not self._administrator.holds(admin_signed(org, change), change.admin)):
             raise EnvelopeRejected("admin", f"{change.id}: not signed by the organisation's administrator")
+        if said is None:  # a stolen terminal would be known no longer, and so could not be revoked
+            raise EnvelopeRejected("bad_content", f"{change.id}: what everybody must know of keys and terminals is never deleted")
         try:
             if change.type == EPOCH:
                 self._granted(change.id, said)

@@ -1,7 +1,9 @@
 """What becomes of a terminal's changes when keys are rotated while it is away, when its database is put back, and when another machine takes its name."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.clock import SystemClock
 from blinkd.crypto.encoding import b64
 from blinkd.crypto.unlocked import load_file
+from blinkd.sync.messages import Change, Changes, Page, PagedChange, Pull, change_signed
+from blinkd.sync.topics import PULL
 from tests.unit.cli.passwords import with_passwords
 from tests.unit.store.stores import sample
-from tests.unit.sync.doors import PASSWORD, Door, Organisation
+from tests.unit.sync.doors import ORG, PASSWORD, Door, Organisation
 
 
 @pytest.fixture
@@ -135,3 +139,36 @@ def test_a_machine_that_takes_the_place_of_a_revoked_one_under_its_name_gets_the
     assert rotate(a) == ["a", "b", "lost"]
     settled(a, new)
     assert new.keyring.current == a.keyring.current
+
+
+def deletion(door: Door, record: str, kind: str, version: int) -> Change:
+    """Of a record that is no secret, signed by a door; and by nobody who could be the administrator."""
+    change = Change(record, kind, version, 99, None, None, b"", None if kind == "terminal" else bytes(64))
+    return replace(change, signature=door.signer.sign(change_signed(ORG, door.name, change)))
+
+
+def test_a_stolen_terminal_cannot_make_itself_unknown_and_so_is_revoked(organisation: Organisation, doors: dict[str, Door]) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    ((version,),) = organisation.rows("SELECT version FROM registry WHERE record = 'terminal.lost'")
+    receipt = organisation.core.people(Changes(ORG, "lost", lost.certificate, (deletion(lost, "terminal.lost", "terminal", version),)))
+    assert [(one.state, one.reason) for one in receipt.people] == [("rejected", "deleted")]
+    settled(a, b)
+    assert rotate(a, "--revoke", "lost") == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["terminal", "revocation", "epoch", "keyring"])
+def test_what_everybody_must_know_of_keys_is_not_deleted_by_a_relay_and_a_terminal_together(doors: dict[str, Door], kind: str) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    rotate(a, "--revoke", "lost")
+    settled(a, b)
+    record = sorted(b.store.registry.published(kind))[-1]
+    before, version = b.store.registry.published(kind), b.store.timeline.version()
+    shown = PagedChange(deletion(a, record, kind, version), "a", version + 1, hashlib.sha256(a.certificate).hexdigest())
+    b.registrar.connected(b.now)
+    pull = next(Pull.parse(payload) for suffix, payload in reversed(b.sent) if suffix == PULL)
+    page = Page(pull.request, pull.since, version + 1, version + 1, False, {shown.certificate: a.certificate}, (shown,))
+    b.registrar.page(Page.parse(page.to_bytes()), b.now)
+    assert b.store.registry.published(kind) == before
+    assert [one[0] for one in b.store.intake.quarantined()] == [record]
