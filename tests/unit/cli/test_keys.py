@@ -365,6 +365,22 @@ def test_everything_that_is_sealed_by_the_old_key_waits_to_be_sealed_anew(first:
     assert members
 
 
+def test_the_new_keys_and_who_is_shut_out_go_before_all_that_is_sealed_anew(first: Path, members: dict[str, Member]) -> None:
+    with Store.open(first, StoreSettings()) as store:
+        for number in range(30):
+            store.people.enrol(f"E-{number}", "Ann", [])
+        keyring = load(first)
+        assert store.registry.note_changes(lambda _, local_id, __: keyring.person_record(local_id), 100) == 30
+    assert with_passwords("keys", "rotate", "--revoke", "lost", state=first).code == 0
+    with Store.open(first, StoreSettings()) as store:
+        kinds = [one.type for one in store.registry.waiting(100)]
+        few = [one.record for one in store.registry.waiting(4)]
+    assert [kind == "person" for kind in kinds] == sorted(kind == "person" for kind in kinds)
+    assert {"keyring", "revocation", "terminal", "epoch", "person"} == set(kinds)
+    assert few[0] == "keyring", "which names the administrator who has signed the others"
+    assert few[1] == f"revocation.{members['lost'].serial}"
+
+
 def test_showing_the_keyring_loads_nothing_that_sees(first: Path) -> None:
     code = (
         "import sys\nfrom blinkd.cli.main import main\nsys.argv = ['blinkd', 'keys', 'show', '--json']\ntry:\n    main()\nfinally:\n"
