@@ -148,6 +148,7 @@ def _status(settings: Settings) -> dict[str, Any]:
 
 
 def _work(settings: Settings, finished: Any, stop: threading.Event) -> None:  # noqa: ANN401  with or without the runner as argument
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `sync now` finds the lock taken before there is anything to hurry, and must not end it
     with StateLock(settings.state_dir, LOCK_FILE), Store.open(settings.state_dir, settings.store, repair=False) as store:
         store.book.begin()
         runner = Runner(settings, store, SystemClock(trust_hardware=settings.terminal.trust_hardware_clock))
