@@ -25,7 +25,7 @@ from blinkd.sync.wire import dump
 
 FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is asked again
 CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
-MOST_BYTES = 500_000  # of envelopes in a message: with the rest and in base64 it stays below what brokers take
+MOST_BYTES = 500_000  # of envelopes and open records in a message: with the rest and in base64 it stays below what brokers take
 NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
 SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
 
@@ -150,7 +150,7 @@ class Registrar:
             if change is None:
                 registry.settle(waiting.record, waiting.edit, 0, failed)
                 continue
-            size += 0 if change.envelope is None else len(change.envelope.ciphertext)
+            size += len(waiting.open or "") if change.envelope is None else len(change.envelope.ciphertext)
             if changes and size > MOST_BYTES:
                 break
             self._sent[waiting.record] = (waiting, None if change.envelope is None else dump(change.envelope.to_json()).decode())
