@@ -86,6 +86,10 @@ class Keeper:
         """The current one, by whose keys this terminal seals."""
         return self._keyring.current
 
+    def epochs(self) -> frozenset[str]:
+        """All of which the keys are here."""
+        return frozenset(self._keyring.roots)
+
     def old_epochs(self) -> list[str]:
         """All but the current one."""
         return [epoch for epoch in self._keyring.roots if epoch != self._keyring.current]

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,28 @@ def test_what_everybody_must_know_of_keys_is_not_deleted_by_a_relay_and_a_termin
     b.registrar.page(Page.parse(page.to_bytes()), b.now)
     assert b.store.registry.published(kind) == before
     assert [one[0] for one in b.store.intake.quarantined()] == [record]
+
+
+def test_what_waits_for_keys_is_looked_at_again_when_they_come_and_not_after_every_page(
+    organisation: Organisation, doors: dict[str, Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, lost = doors.values()
+    settled(a, b, lost)
+    new = organisation.keyring.rotated(PASSWORD, date(2026, 2, 1))
+    with new.opened(PASSWORD) as opened:
+        a.keyring.take(new.current, bytes(opened.roots[new.current]))
+    a.keyring.current = new.current
+    for number in range(5):
+        a.store.people.enrol(f"E-{number}", "Ann", [])
+    settled(a, b)
+    assert len(b.store.intake.quarantined()) == 5
+    looked = []
+    monkeypatch.setattr(b.store.intake, "held", lambda reasons, held=b.store.intake.held: [looked.append(reasons), held(reasons)][1])
+    for number in range(3):
+        lost.store.people.enrol(f"F-{number}", "Bo", [sample(number)])
+        settled(lost, b)
+    assert set().union(*looked) == {"no_person"}, "people have come, keys have not"
+    b.keyring.take(new.current, bytes(a.keyring.roots[new.current]))
+    settled(b)
+    assert b.people().keys() == a.sync().people().keys()
+    assert b.store.intake.quarantined() == []
