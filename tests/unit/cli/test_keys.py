@@ -1,5 +1,6 @@
 """The verbs keys …, from a new organisation to the loss of a terminal."""
 
+import fcntl
 import getpass
 import json
 import os
@@ -139,6 +140,27 @@ def test_a_new_password_is_typed_twice_and_must_be_the_same(tmp_path: Path, typi
     prompts = typing(PASSWORD)
     assert blinkd("keys", "rotate", state=tmp_path).code == 0
     assert len(prompts) == 1, "one that is in use is asked for once"
+
+
+def test_nobody_waits_for_the_keyring_while_somebody_types_a_password(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def ask(prompt: str) -> str:
+        folder = os.open(first, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as the sync process locks it, which takes new keys in
+        finally:
+            os.close(folder)
+        asked.append(prompt)
+        return PASSWORD
+
+    copy = tmp_path / "keyring.json"
+    assert blinkd("keys", "export", str(copy), state=first).code == 0
+    monkeypatch.setattr(getpass, "getpass", ask)
+    for verb in (("join", str(copy)), ("rotate",), ("password",)):
+        before = len(asked)
+        assert blinkd("keys", *verb, state=first).code == 0
+        assert len(asked) > before
 
 
 def process(code: str, state: Path) -> subprocess.CompletedProcess[str]:
