@@ -57,8 +57,11 @@ def now(
     until = time.monotonic() + wait
     stop = threading.Event()
     done = threading.Event()
+    reason = ""  # of the process that works here; the state that it leaves says only that it has ended
 
     def finished(runner: Runner) -> bool:
+        nonlocal reason
+        reason = runner.reason
         if runner.drained():
             done.set()
         return done.is_set() or stop.is_set() or time.monotonic() >= until
@@ -72,6 +75,7 @@ def now(
         if _nothing_waits(settings):
             done.set()
     answer = _status(settings)
+    answer["reason"] = "" if done.is_set() else reason or answer["reason"]
     if as_json:
         print_json(answer | {"done": done.is_set()})
     else:
@@ -93,7 +97,11 @@ def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
         print_json(answer)
         return
     out = console()
-    where = f"connected to {answer['broker']}" if answer["connected"] else f"not connected: {answer['reason']}"
+    where = (
+        f"connected to {answer['broker']}" + (f"; {answer['reason']}" if answer["reason"] else "")
+        if answer["connected"]
+        else f"not connected: {answer['reason']}"
+    )
     out.print(f"{answer['organisation'] or 'no organisation'}/{answer['terminal']}: {where}", markup=False)
     attendance, people, registry = answer["attendance"], answer["people"], answer["registry"]
     out.print(

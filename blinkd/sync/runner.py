@@ -29,7 +29,7 @@ from blinkd.store.database import Store
 from blinkd.sync.courier import Courier
 from blinkd.sync.keeper import REVOCATION, TERMINAL, Keeper
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
-from blinkd.sync.messages import Page, Receipt, RegistryHead, Status
+from blinkd.sync.messages import CERTIFICATE, Page, Receipt, RegistryHead, Status
 from blinkd.sync.network import has_way_out
 from blinkd.sync.registrar import Registrar
 from blinkd.sync.shelf import BookShelf
@@ -168,6 +168,11 @@ class Runner:
         self._connected, self._reason = False, "stopped"
         self._tell(at_once=True)
 
+    @property
+    def reason(self) -> str:
+        """Why it is not connected, or is not heard; empty where nothing is wrong."""
+        return self._reason
+
     def hurry(self) -> None:
         """Look at once, and connect at once."""
         if self._link is not None:
@@ -235,6 +240,8 @@ class Runner:
                 self._chain = None if receipt.chain is None else {"state": receipt.chain.state, "detail": receipt.chain.detail}
                 for rejected in receipt.rejected:
                     log.error("the relay refuses %s: %s", rejected.topic, rejected.words)
+                    if rejected.reason == CERTIFICATE:
+                        self._reason = f"the relay refuses what is sent: {rejected.words}"
                     if rejected.topic == PEOPLE:
                         self._registrar.rejected(rejected.reason, now)
                 self._courier.receipt(receipt, now)

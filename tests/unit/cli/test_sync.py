@@ -3,13 +3,21 @@
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from blinkd.cli import sync
+from blinkd.crypto.authority import Authority
+from blinkd.crypto.installation import admit
+from blinkd.crypto.keyring import KeyringFile
+from blinkd.crypto.unlocked import unlock
 from blinkd.errors import StoreError
-from blinkd.settings import Settings, SyncSettings
+from blinkd.settings import Settings, StoreSettings, SyncSettings
+from blinkd.store.database import Store, make_folder
+from tests.integration.faces.commands import blinkd
+from tests.unit.cli.passwords import PASSWORD
 
 
 @pytest.fixture
@@ -34,3 +42,15 @@ def test_being_hurried_before_the_database_is_open_does_not_end_the_sync_process
     with pytest.raises(StoreError, match="enough"):
         sync._work(Settings(state_dir=tmp_path, sync=SyncSettings(broker="broker.example")), lambda _: True, threading.Event())
     assert found == [signal.SIG_IGN]
+
+
+@pytest.mark.usefixtures("signals")
+def test_sync_now_says_why_it_could_not_send(tmp_path: Path) -> None:
+    authority, file = Authority.create(tmp_path / "ca", "acme"), KeyringFile.create("acme", PASSWORD, date(2026, 1, 1))
+    state = tmp_path / "state"
+    make_folder(state)
+    with Store.open(state, StoreSettings()), file.opened(PASSWORD) as opened:
+        admit(state, "terminal-1", authority, file, unlock(file, opened))
+    done = blinkd("sync", "now", "--wait", "1", state=state, BLINKD_SYNC__BROKER="127.0.0.1", BLINKD_SYNC__PORT="1")
+    assert done.code == 1
+    assert "still waiting: 127.0.0.1:1: Connection refused" in done.out

@@ -16,6 +16,8 @@ from blinkd.crypto.unlocked import unlock
 from blinkd.errors import ConfigError
 from blinkd.settings import Settings, StoreSettings, SyncSettings
 from blinkd.store.database import Store, make_folder
+from blinkd.sync.link import Arrived, Connected
+from blinkd.sync.messages import Receipt, Rejected
 from blinkd.sync.runner import Runner
 
 ORG, PASSWORD = "acme", "correct horse battery staple"
@@ -91,3 +93,21 @@ def test_a_certificate_that_is_missing_is_named_with_what_puts_it_there(place: P
     (place.settings.state_dir / name).unlink()
     with pytest.raises(ConfigError, match=f"{name}: cannot be read.*blinkd fleet install"):
         place.runner()
+
+
+def test_a_relay_that_refuses_the_certificate_is_the_reason_that_is_said(place: Place) -> None:
+    runner = place.runner()
+    receipt = Receipt(rejected=(Rejected("attendance", None, "certificate", "the certificate of acme/terminal-1 was revoked"),))
+
+    def refused() -> None:
+        runner.happened(Connected())
+        runner.happened(Arrived(f"blink/v1/{ORG}/{place.settings.terminal.id}/receipt", receipt.to_bytes(), lambda: None))
+
+    said = []
+
+    def stopped() -> bool:
+        said.append(runner.reason)
+        return len(said) > 2
+
+    runner.run(Link(refused), stopped)
+    assert said[1:] == ["", "the relay refuses what is sent: the certificate of acme/terminal-1 was revoked"]
