@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from blinkd.cli.output import JsonFlag, console, log_to_stderr, print_json
 from blinkd.clock import SystemClock
-from blinkd.crypto.unlocked import has_keyring, load
+from blinkd.crypto.unlocked import PORTABLE_FILE, has_keyring, load, load_file
 from blinkd.errors import ConfigError, StateBusy
 from blinkd.settings import Settings
 from blinkd.store.database import Store
@@ -129,6 +129,12 @@ def _status(settings: Settings) -> dict[str, Any]:
             reason = "sync.broker names no broker"
         elif organisation is None:
             reason = "no keyring: `blinkd keys init` or `blinkd keys join`"
+        elif missing := _missing_epoch(settings):
+            lacks = (
+                f"no key of epoch {missing}, by which the others seal now; they cannot open what comes from here: run `blinkd keys export` at "
+                "one of them and `blinkd keys join` here, or `blinkd keys rotate` there once this terminal is connected"
+            )
+            reason = f"{reason}; {lacks}" if reason else lacks
         return {
             "organisation": organisation,
             "terminal": settings.terminal.id,
@@ -153,6 +159,13 @@ def _status(settings: Settings) -> dict[str, Any]:
                 for one in store.registry.conflicts()
             ],
         }
+
+
+def _missing_epoch(settings: Settings) -> str | None:
+    """The current epoch where its keys have not come: a rotation gives them to the terminals that are known where it is done."""
+    path = settings.state_dir / PORTABLE_FILE
+    current = load_file(path).current if path.exists() else None
+    return None if current in load(settings.state_dir).roots else current
 
 
 def _work(settings: Settings, finished: Any, stop: threading.Event) -> None:  # noqa: ANN401  with or without the runner as argument
