@@ -153,9 +153,9 @@ def list_(folder: Folder = DEFAULT_FOLDER, as_json: bool = JsonFlag) -> None:
     if as_json:
         print_json([asdict(one) for one in issued])
         return
-    table = Table("kind", "name", "until", "state", "serial number")
+    table, today = Table("kind", "name", "until", "state", "serial number"), SystemClock().now().utc.date()
     for one in issued:
-        state = "counts" if one.revoked is None else f"revoked {one.revoked}"
+        state = f"revoked {one.revoked}" if one.revoked is not None else "counts" if one.counts(today) else "past its date"
         table.add_row(one.kind, one.name, one.not_after, state, one.serial)
     console().print(table if issued else f"{folder}: nothing was issued yet", markup=False)
 
