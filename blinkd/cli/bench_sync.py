@@ -20,7 +20,7 @@ from blinkd.store.database import Store
 
 PEOPLE, PUNCHES = 20_000, 40_000
 TERMINALS = 8  # that send to the relays at once
-INGEST_ROUNDS, CAMERA_ROUNDS = 3, 12  # of what is measured in turn
+INGEST_ROUNDS, CAMERA_ROUNDS = 5, 12  # of what is measured in turn
 LOWEST = 19  # niceness of broker, database and relays beside the camera: at a door they are other machines
 
 

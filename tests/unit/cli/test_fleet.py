@@ -217,6 +217,16 @@ def test_a_revoked_terminal_stands_in_the_list_for_the_broker(terminal: Path, ca
     refused(blinkd("fleet", "revoke", "terminal-1", "--folder", ca, state=terminal), "fleet list")
 
 
+def test_a_certificate_past_its_date_is_not_said_to_count(terminal: Path, ca: Path, tmp_path: Path) -> None:
+    certified(terminal, ca, tmp_path)
+    assert "counts" in done("fleet", "list", "--folder", ca, state=terminal).out
+    (one,) = json.loads((ca / "issued.json").read_text())
+    (ca / "issued.json").write_text(json.dumps([one | {"not_after": "2020-01-01"}]))
+    words = done("fleet", "list", "--folder", ca, state=terminal).out
+    assert "past its" in words
+    assert "counts" not in words
+
+
 @pytest.mark.parametrize("verb", [("list",), ("revoke", "x"), ("issue-relay", "-o", "out")])
 def test_without_an_authority_the_way_to_one_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...]) -> None:
     monkeypatch.chdir(tmp_path)
