@@ -26,6 +26,10 @@ class ModelError(BlinkdError):
     """A network's file is missing, torn or swapped, or no network of the wanted precision exists."""
 
 
+class VisionFailed(BlinkdError):
+    """The main line fails again and again; the process ends, so that systemd begins it anew."""
+
+
 class StoreError(BlinkdError):
     """The database cannot be opened, written or trusted; what is on disk is left as it is."""
 
@@ -81,6 +85,14 @@ class MessageRejected(BlinkdError):
 
 class CertificateRefused(BlinkdError):
     """A certificate is not one of the organisation's, not this terminal's, revoked, or not valid now."""
+
+
+class BundleRefused(BlinkdError):
+    """A bundle or claim of a terminal cannot be used here: the message says which check failed; nothing was changed."""
+
+
+class CarrierAway(BlinkdError):
+    """The relay that was to carry a claim cannot be reached, or does not take it; another try later, or a USB stick, may do."""
 
 
 class WrongPassword(BlinkdError):

@@ -33,6 +33,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+MqttTopic = Annotated[str, Field(pattern=r"^[^/#+$\s][^#+\s]{0,199}$")]
 TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # part of MQTT topics later: no slash, no wildcard
 
 
@@ -332,6 +333,7 @@ class SyncSettings(Section):
     batch: int = Field(100, ge=1, le=500)  # entries in a message: some 180 kB, which a slow line carries in seconds
     in_flight: int = Field(8, ge=1, le=64)  # messages that wait for their receipt: enough to keep a line of 200 ms busy, and 2 MB of memory
     origin_salt: str = Field("", max_length=200)  # of the mobile app's envelopes of version 1, which `people adopt` reads
+    relay_url: str = ""  # of the relay's HTTP API, which carries claims and renewals of certificates; empty: they are carried by hand
     keepalive_s: int = Field(30, ge=5, le=120)  # a line that is silent for one and a half times as long is dead; the broker allows 120
 
 
@@ -352,6 +354,7 @@ class RelaySettings(Section):
         40, ge=1, le=100
     )  # messages in a transaction; the broker hands out 100 at most before it wants acknowledgements
     plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
+    claims: bool = False  # hold the requests of new terminals until they are approved; needs no token, so it is off unless it is wanted
     http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
     http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
     http_certificate: Path | None = None  # PEM, with its chain
@@ -378,6 +381,37 @@ class RelaySettings(Section):
         return value
 
 
+class MetricsSettings(Section):
+    """Figures for Prometheus, over HTTP without a password: no name and no person's id is among them."""
+
+    enabled: bool = False  # who does not ask opens no port
+    host: str = "127.0.0.1"  # an IP address, for a name would have to be looked up; beyond this machine everybody in the network may read
+    port: int = Field(9464, ge=1, le=65_535)  # as exporters of OpenTelemetry have it
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
+        return value
+
+
+class HomeAssistantSettings(Section):
+    """The way to Home Assistant: MQTT discovery by a broker of the house, which is not the relay's."""
+
+    broker: str = ""  # name or address; empty: Home Assistant is told nothing
+    tls: bool = True  # without it password and presence are readable on the way
+    port: int = Field(8883, ge=1, le=65_535)  # 1883 is usual without TLS
+    ca_file: Path | None = None  # authority of the broker's certificate; None: those that the system trusts
+    user: str = Field("", max_length=200)  # at the broker; empty: no user, no password
+    password_file: Path | None = None  # None: the systemd credential; a password in this file would be read by too many
+    discovery_prefix: MqttTopic = "homeassistant"  # Home Assistant's own default
+    birth_topic: MqttTopic = "homeassistant/status"  # likewise; where it says that it has started
+    names: bool = False  # whether events say who; the house's automation need not know
+
+
 class Settings(BaseSettings):
     """All settings; build it with `load_settings`."""
 
@@ -400,6 +434,8 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sync: SyncSettings = SyncSettings()
     relay: RelaySettings = RelaySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -100,6 +100,11 @@ class LiveCapture:
             opened = self._state.status == "open"
             return replace(self._state, frames=self._count, fps=1 / self._interval if opened and self._interval else 0.0)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether it cannot heal in this process: too many reads hang in the driver, or nobody supervises any more."""
+        return sum(one.alive for one in self._abandoned) >= HUNG_MOST or not self._supervisor.is_alive()
+
     def start(self) -> None:
         """Begin; frames come when the camera answers."""
         self._supervisor.start()

@@ -19,11 +19,11 @@ from blinkd.attendance.reports.report_json import as_json as report_as_json
 from blinkd.cli.making import counted, site_of
 from blinkd.cli.output import console, notes
 from blinkd.cli.stats import now_of
-from blinkd.daemon import Parts
 from blinkd.errors import StoreError
 from blinkd.measure.ballast import A_DAY, fill
 from blinkd.measure.bench import Timing, measure
 from blinkd.models.media import fetch_media
+from blinkd.parts import Parts
 from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store
 
@@ -32,7 +32,7 @@ RECORDED = 300  # punches that are timed
 LOOKS, REPORTS, STARTS = 20, 3, 3
 FSYNC_BYTES = 12 * 4096  # what one punch adds to the write-ahead log, about
 NEEDED_MB = 1500  # the store, its log, and room
-STARTED = "started:"  # what the daemon logs when store, people and models are there
+READY = "INFO ready"  # what the daemon logs when store, people and models are there and a frame has been looked at
 QUIET_RECORDING = "no_face.mp4"
 
 
@@ -117,7 +117,7 @@ def _start_s(folder: Path) -> float:
     code = "from blinkd.cli.main import main; main()"
     with subprocess.Popen([sys.executable, "-c", code, "run"], env=environment, stderr=subprocess.PIPE, text=True) as daemon:  # noqa: S603  ourselves
         try:
-            if daemon.stderr is None or not any(STARTED in line for line in daemon.stderr):
+            if daemon.stderr is None or not any(READY in line for line in daemon.stderr):
                 raise StoreError(f"{folder}: the daemon did not start; try blinkd run")
             return time.perf_counter() - began
         finally:

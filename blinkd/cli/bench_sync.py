@@ -8,19 +8,19 @@ from blinkd.capture.pictures import read_picture
 from blinkd.cli.bench_store import bench_folder
 from blinkd.cli.output import console, notes
 from blinkd.cli.run import DEMO_PEOPLE, DEMO_RECORDING
-from blinkd.daemon import Parts
 from blinkd.measure.traffic.camera import measure_camera
 from blinkd.measure.traffic.drain import measure_drain, sample_of
 from blinkd.measure.traffic.ingest import measure_ingest
 from blinkd.measure.traffic.pull import measure_pull
 from blinkd.measure.traffic.site import site
 from blinkd.models.media import fetch_media
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 
 PEOPLE, PUNCHES = 20_000, 40_000
 TERMINALS = 8  # that send to the relays at once
-INGEST_ROUNDS, CAMERA_ROUNDS = 3, 12  # of what is measured in turn
+INGEST_ROUNDS, CAMERA_ROUNDS = 5, 12  # of what is measured in turn
 LOWEST = 19  # niceness of broker, database and relays beside the camera: at a door they are other machines
 
 

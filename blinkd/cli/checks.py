@@ -7,11 +7,12 @@ import typer
 
 from blinkd.capture.pictures import read_picture
 from blinkd.cli import bench_store
+from blinkd.cli.config_file import config_file
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
 from blinkd.doctor import Check, examine
 from blinkd.measure import bench as measuring
 from blinkd.models.media import fetch_media
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.vision.embedder import Embedder, open_embedder
 
@@ -29,7 +30,7 @@ def doctor(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """Look at everything a technician would, and say what to do; exit code 1 when something fails."""
     out = console()
     checks: list[Check] = []
-    for check in examine(context.obj):
+    for check in examine(context.obj, config_file(context)):
         checks.append(check)
         if not as_json:
             out.print(f"{MARKS[check.status]}  {check.name}: {check.detail}", markup=False)

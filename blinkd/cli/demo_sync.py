@@ -18,9 +18,9 @@ from blinkd.cli.replay import play, replay_start
 from blinkd.cli.run import DEMO_PEOPLE, DEMO_RECORDING
 from blinkd.clock import ReplayClock
 from blinkd.crypto.keyring import Keyring
-from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.errors import DemoFailed
 from blinkd.models.media import fetch_media
+from blinkd.parts import REPLAY_SEED, Parts
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.sync.embedded import Passed

@@ -12,12 +12,12 @@ from blinkd.capture.factory import open_source, source_for
 from blinkd.capture.frame import Frame
 from blinkd.capture.pictures import read_picture
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.daemon import Parts
 from blinkd.errors import EnrolmentRefused, MediaError
 from blinkd.identity.enrolment import NewTemplate
 from blinkd.identity.register import Register
 from blinkd.identity.roster import Applicant, read_roster, without_copies
 from blinkd.identity.views import ADVICE, View, missing
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.naming import clean_consent, clean_label
 

@@ -9,11 +9,11 @@ from rich.progress import Progress
 
 from blinkd.cli import evaluate_kit, evaluate_pad, evaluate_people
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.daemon import Parts
 from blinkd.errors import MediaError
 from blinkd.measure.pairs import Integers, read_pairs, score_pairs
 from blinkd.measure.portraits import Portraits
 from blinkd.measure.verification import verification
+from blinkd.parts import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Accuracy on labelled data.")
 

@@ -8,7 +8,6 @@ import typer
 from rich.progress import Progress
 
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.daemon import Parts
 from blinkd.errors import MediaError
 from blinkd.measure.attacks.kit import (
     DEFAULT_PER_SPECIES,
@@ -21,6 +20,7 @@ from blinkd.measure.attacks.kit import (
 )
 from blinkd.measure.attacks.sources import find_sources, survey
 from blinkd.models.media import fetch_media
+from blinkd.parts import Parts
 
 MEGABYTE = 1_000_000
 

@@ -9,9 +9,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from blinkd.cli.output import JsonFlag, console, notes, one_line, print_json
-from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.errors import MediaError
 from blinkd.measure.pad import BONA_FIDE, Anyone, OpenDoor, Outcome, find_clips, judge_clips, summary
+from blinkd.parts import REPLAY_SEED, Parts
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,6 @@ import typer
 from rich.progress import Progress
 
 from blinkd.cli.output import JsonFlag, console, notes, print_json
-from blinkd.daemon import Parts
 from blinkd.errors import MediaError
 from blinkd.identity.thresholds import Rate
 from blinkd.measure.collection import Collection, Subject, read_collection
@@ -19,6 +18,7 @@ from blinkd.measure.impostors import METHOD, ImpostorFigures, impostor_figures
 from blinkd.measure.intervals import CONFIDENCE, Share
 from blinkd.measure.plot import plot_det
 from blinkd.measure.portraits import Portraits, Refused
+from blinkd.parts import Parts
 
 PeopleFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder per person, with pictures in it.")]
 SameOption = Annotated[

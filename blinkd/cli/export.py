@@ -17,8 +17,8 @@ from blinkd.attendance.shifts.hours import DayStatus
 from blinkd.cli.making import Made, chosen, counted, site_of
 from blinkd.cli.output import notes
 from blinkd.cli.whole_file import write_whole
-from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused
+from blinkd.parts import Parts
 
 
 class Format(StrEnum):

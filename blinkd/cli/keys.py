@@ -51,10 +51,10 @@ def init(
     settings: Settings = context.obj
     passwords = Passwords(password_fd)
     folder, name = settings.state_dir, organisation or _asked_name()
+    _has_none(folder)
+    password = passwords.new(ASKED, [name, settings.terminal.id])
     with alone(folder):
-        if there := [file for file in (PORTABLE_FILE, UNLOCKED_FILE) if (folder / file).exists()]:
-            raise KeyringRefused(f"{folder / there[0]}: there is a keyring already; what it seals would be lost for ever, so it stays")
-        password = passwords.new(ASKED, [name, settings.terminal.id])
+        _has_none(folder)
         file = KeyringFile.create(name, password, SystemClock().now().utc.date())
         with file.opened(password) as secret:
             _keep(folder, file, secret)
@@ -75,10 +75,11 @@ def join(
     settings: Settings = context.obj
     passwords = Passwords(password_fd)
     file, folder = unlocked.load_file(path), settings.state_dir
-    with alone(folder):
+    _fits(folder, file)
+    # asked for before anything is locked, here and below: the sync process would wait for as long as somebody types
+    with file.opened(passwords.existing(ASKED)) as secret, alone(folder):
         _fits(folder, file)
-        with file.opened(passwords.existing(ASKED)) as secret:
-            _keep(folder, file, secret)
+        _keep(folder, file, secret)
     current = f"epoch {file.current}, revision {file.revision}, fingerprint {_grouped(file)}"
     console().print(f"this terminal has the keyring of {file.organisation}: {current}", markup=False)
 
@@ -100,13 +101,13 @@ def password(context: typer.Context, password_fd: PasswordFd = None) -> None:
     settings: Settings = context.obj
     passwords = Passwords(password_fd)
     folder = settings.state_dir
+    file = _here(folder)
+    old = passwords.existing(f"present {ASKED}")
+    with file.opened(old):
+        pass  # before somebody thinks of a new one in vain
+    new = passwords.new(f"new {ASKED}", [file.organisation, settings.terminal.id])
     with alone(folder):
-        file = _here(folder)
-        old = passwords.existing(f"present {ASKED}")
-        with file.opened(old):
-            pass  # before somebody thinks of a new one in vain
-        new = passwords.new(f"new {ASKED}", [file.organisation, settings.terminal.id])
-        changed = file.rewrapped(old, new)
+        changed = _here(folder).rewrapped(old, new)
         with changed.opened(new) as secret:
             _keep(folder, changed, secret)
             with _registry(settings) as registry:
@@ -129,13 +130,14 @@ def rotate(
     folder = settings.state_dir
     if settings.terminal.id in lost:
         raise typer.BadParameter(f"--revoke {settings.terminal.id}: that is this terminal; run it at another one")
+    _here(folder)
+    word = passwords.existing(ASKED)
     with alone(folder), _registry(settings) as registry:
         file = _here(folder)
         known, refused = _certificates(settings, file.organisation, registry)
         if unknown := lost - {one.terminal for one in known}:
             names = ", ".join(sorted({one.terminal for one in known})) or "none"
             raise KeyringRefused(f"{', '.join(sorted(unknown))}: no terminal with a certificate is known by that id; known are: {names}")
-        word = passwords.existing(ASKED)
         rotated = file.rotated(word, SystemClock().now().utc.date())
         with rotated.opened(word) as secret:
             grants = grants_for(secret, rotated.current, [one for one in known if one.terminal not in lost], rotated.epochs[-1].created)
@@ -221,6 +223,11 @@ def _asked_name() -> str:
     if not os.isatty(0):
         raise typer.BadParameter("--organisation ORG is needed where nobody can be asked")
     return str(typer.prompt("Name of the organisation"))
+
+
+def _has_none(folder: Path) -> None:
+    if there := [file for file in (PORTABLE_FILE, UNLOCKED_FILE) if (folder / file).exists()]:
+        raise KeyringRefused(f"{folder / there[0]}: there is a keyring already; what it seals would be lost for ever, so it stays")
 
 
 def _here(folder: Path) -> KeyringFile:

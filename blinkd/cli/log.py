@@ -17,8 +17,8 @@ from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.crypto.keyfile import KEY_BYTES
 from blinkd.crypto.signing import Signer
-from blinkd.daemon import Parts
 from blinkd.errors import KeyMissing, NotAllowed, StoreError
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.anchors import FORM, head_file, journal, other_heads
 from blinkd.store.database import Store

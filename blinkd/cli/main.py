@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli.verbs import Verbs
+from blinkd.cli.becoming import owner_of, run_as
+from blinkd.cli.verbs import ARGUMENTS, Verbs
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
 
@@ -38,7 +39,11 @@ def _shared(
     ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,  # noqa: ARG001
 ) -> None:
-    context.obj = load_settings(config)
+    context.obj = settings = load_settings(config)
+    given: list[str] = context.meta[ARGUMENTS]
+    verb = given.index(str(context.invoked_subcommand)) if context.invoked_subcommand in given else len(given)
+    if (uid := owner_of(settings.state_dir, given[verb:], os.geteuid())) is not None and "--help" not in given:
+        raise typer.Exit(run_as(uid, settings.state_dir, given[:verb], given[verb:]))
 
 
 def config_first(arguments: list[str]) -> list[str]:

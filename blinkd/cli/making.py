@@ -12,8 +12,8 @@ from blinkd.attendance.reports.totals import Totals, whole
 from blinkd.attendance.reports.trend import Figures
 from blinkd.attendance.reports.watermark import Watermark
 from blinkd.clock import Instant
-from blinkd.daemon import Parts
 from blinkd.errors import ReportRefused, UnknownPerson
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.rosters import Known

@@ -1,7 +1,6 @@
 """How commands print: one JSON value, NDJSON, or words for people."""
 
 import json
-import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -37,8 +36,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return ",".join(f"{name}:{inner}" for name, inner in value.items())
     return ",".join(map(str, value)) if isinstance(value, list) else value
-
-
-def log_to_stderr(level: str) -> None:
-    """Log lines of long-running verbs."""
-    logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)

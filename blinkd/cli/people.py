@@ -18,8 +18,8 @@ from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.people_adopt import adopt
 from blinkd.cli.people_entry import add, badge, pin
 from blinkd.cli.whole_file import STANDARD_OUTPUT, write_whole
-from blinkd.daemon import Parts
 from blinkd.identity.views import ADVICE
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.dossier import dossier
 from blinkd.store.people import Person

@@ -13,8 +13,8 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.cli.output import JsonFlag, print_json
 from blinkd.cli.passwords import PasswordFd, Passwords
 from blinkd.crypto.origin import OriginReader
-from blinkd.daemon import Parts
 from blinkd.errors import ConfigError, EnrolmentRefused, EnvelopeRejected, ImportRefused
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.vision.face import Embedding

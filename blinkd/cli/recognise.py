@@ -7,7 +7,7 @@ import typer
 
 from blinkd.capture.pictures import read_picture
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="JPEG, PNG, WebP, BMP or TIFF.")]

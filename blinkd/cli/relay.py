@@ -2,9 +2,10 @@
 
 import contextlib
 import json
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from rich.table import Column, Table
 
 from blinkd.cli import relay_tokens
-from blinkd.cli.output import JsonFlag, console, log_to_stderr, print_json
+from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.crypto.certificates import CertificateChecker
 from blinkd.errors import ConfigError
 from blinkd.relay.connections import OpenConnections
@@ -22,6 +23,10 @@ from blinkd.relay.migrate import migrate
 from blinkd.relay.opening import open_connections
 from blinkd.relay.verification import Checker, NoAuthority
 from blinkd.settings import RelaySettings, Settings
+from blinkd.supervision.journal import start_log
+from blinkd.supervision.notify import Notifier
+
+ALIVE_S = 1.0  # between signs of life where only the HTTP API is served
 
 app = typer.Typer(no_args_is_help=True, help="The cloud side, which can read nothing of what it keeps: run, migrate, check, status, token.")
 app.add_typer(relay_tokens.app, name="token", help="Who may use the HTTP API: add, list, revoke.")
@@ -44,7 +49,7 @@ def run(
     to date first.
     """
     settings: Settings = context.obj
-    log_to_stderr(settings.log.level)
+    start_log(settings.log.level, os.environ)
     stop = threading.Event()
 
     def stop_on(_: int, __: FrameType | None) -> None:
@@ -52,16 +57,23 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_on)
-    with _database() as connections:
+    with contextlib.closing(Notifier(os.environ)) as notifier, _database() as connections:
         migrate(connections)
         checker = _checker(settings.relay)
+
+        def stopped() -> bool:
+            notifier.alive()
+            return stop.is_set()
+
         with _served(settings, connections, checker, wanted=http):
-            if settings.relay.broker:
-                _consume(settings.relay, connections, checker, stop)
-            elif not http:
+            if not settings.relay.broker and not http:
                 raise ConfigError("relay.broker names no broker and the HTTP API is off, so there is nothing to do; set relay.broker")
-            else:
-                stop.wait()
+            notifier.ready()
+            if settings.relay.broker:
+                _consume(settings.relay, connections, checker, stopped)
+            while not stopped():
+                stop.wait(ALIVE_S)
+            notifier.stopping()
 
 
 @app.command("migrate")
@@ -155,11 +167,11 @@ def _served(settings: Settings, connections: OpenConnections, checker: Checker, 
         server.stop()
 
 
-def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stop: threading.Event) -> None:
+def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stopped: Callable[[], bool]) -> None:
     from blinkd.relay.service import Service, relay_broker, relay_link  # noqa: PLC0415
 
     core = Core(connections, checker)
-    service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stop.is_set)
+    service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stopped)
     service.run(relay_link(service, relay_broker(settings), settings.name, core.group() if settings.share else None))
 
 

@@ -14,7 +14,7 @@ from blinkd.cli.annotate import annotator
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, one_line, print_json
 from blinkd.clock import ReplayClock, SystemClock
-from blinkd.daemon import REPLAY_SEED, Parts
+from blinkd.parts import REPLAY_SEED, Parts
 from blinkd.session.events import Event
 from blinkd.session.terminal import Terminal
 from blinkd.settings import Settings

@@ -19,7 +19,7 @@ from blinkd.attendance.reports.watermark import runs
 from blinkd.cli.making import Made, chosen, counted, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Who was there, and how long: day, week, month.")
 

@@ -1,6 +1,7 @@
 """The verbs run, the daemon, and demo, the main job on a recording with everything embedded."""
 
 import logging
+import os
 import shutil
 import signal
 import tempfile
@@ -13,14 +14,16 @@ from typing import Annotated
 import typer
 
 from blinkd.capture.pictures import read_picture
-from blinkd.cli.output import JsonFlag, console, log_to_stderr, one_line, print_json
+from blinkd.cli.output import JsonFlag, console, one_line, print_json
 from blinkd.cli.replay import play, replay_start
 from blinkd.clock import ReplayClock
-from blinkd.daemon import REPLAY_SEED, Daemon, Parts
+from blinkd.daemon import Daemon
 from blinkd.errors import ConfigError
 from blinkd.models.media import fetch_media
+from blinkd.parts import REPLAY_SEED, Parts
 from blinkd.session.events import Event
 from blinkd.settings import Settings
+from blinkd.supervision.journal import start_log
 
 DEMO_RECORDING = "noface_face.mov"  # an empty room, then a man who walks up and blinks
 DEMO_PEOPLE = (  # name, staff number, picture; the first is the man of the recording, some years earlier
@@ -37,10 +40,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(context: typer.Context) -> None:
-    """The daemon: camera, recognition, attendance, until SIGTERM."""
+    """The daemon: camera, recognition, attendance, until SIGTERM. SIGHUP: read the settings again."""
     settings: Settings = context.obj
-    log_to_stderr(settings.log.level)
-    stop = threading.Event()
+    start_log(settings.log.level, os.environ)
+    stop, reload = threading.Event(), threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:
         logging.getLogger("blinkd").info("signal %s: stopping", signal.Signals(number).name)
@@ -48,7 +51,8 @@ def run(context: typer.Context) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    Daemon(settings, context.find_root().params.get("config")).run(stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
+    Daemon(settings, context.find_root().params.get("config")).run(stop, reload)
 
 
 def demo(

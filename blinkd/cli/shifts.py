@@ -10,7 +10,7 @@ from rich.table import Table
 from blinkd.attendance.shifts.assignments import Assigned, Planner
 from blinkd.cli.moments import day
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Shifts: list, show, assign, end, import, holidays.")

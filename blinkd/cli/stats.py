@@ -16,7 +16,7 @@ from blinkd.attendance.reports.watermark import listed
 from blinkd.cli.making import marks, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import Instant
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.store.database import Store
 from blinkd.store.rosters import Known
 

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from blinkd.cli.output import JsonFlag, console, log_to_stderr, print_json
+from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.clock import SystemClock
-from blinkd.crypto.unlocked import has_keyring, load
+from blinkd.crypto.unlocked import PORTABLE_FILE, has_keyring, load, load_file
 from blinkd.errors import ConfigError, StateBusy
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.store.lock import StateLock, daemon_of
+from blinkd.supervision.journal import start_log
+from blinkd.supervision.sync_process import die_with
 from blinkd.sync.runner import LOCK_FILE, Runner, read_state
-from blinkd.sync.supervisor import die_with
 
 NICE = 10  # behind the camera, for which people wait
 LOOK_S = 0.2
@@ -36,7 +37,7 @@ def run(
     if parent is not None:
         die_with(parent)
     settings: Settings = context.obj
-    log_to_stderr(settings.log.level)
+    start_log(settings.log.level, os.environ)
     _wanted(settings)
     os.nice(NICE)
     stop = threading.Event()
@@ -57,8 +58,11 @@ def now(
     until = time.monotonic() + wait
     stop = threading.Event()
     done = threading.Event()
+    reason = ""  # of the process that works here; the state that it leaves says only that it has ended
 
     def finished(runner: Runner) -> bool:
+        nonlocal reason
+        reason = runner.reason
         if runner.drained():
             done.set()
         return done.is_set() or stop.is_set() or time.monotonic() >= until
@@ -72,6 +76,7 @@ def now(
         if _nothing_waits(settings):
             done.set()
     answer = _status(settings)
+    answer["reason"] = "" if done.is_set() else reason or answer["reason"]
     if as_json:
         print_json(answer | {"done": done.is_set()})
     else:
@@ -93,7 +98,11 @@ def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
         print_json(answer)
         return
     out = console()
-    where = f"connected to {answer['broker']}" if answer["connected"] else f"not connected: {answer['reason']}"
+    where = (
+        f"connected to {answer['broker']}" + (f"; {answer['reason']}" if answer["reason"] else "")
+        if answer["connected"]
+        else f"not connected: {answer['reason']}"
+    )
     out.print(f"{answer['organisation'] or 'no organisation'}/{answer['terminal']}: {where}", markup=False)
     attendance, people, registry = answer["attendance"], answer["people"], answer["registry"]
     out.print(
@@ -121,6 +130,12 @@ def _status(settings: Settings) -> dict[str, Any]:
             reason = "sync.broker names no broker"
         elif organisation is None:
             reason = "no keyring: `blinkd keys init` or `blinkd keys join`"
+        elif missing := _missing_epoch(settings):
+            lacks = (
+                f"no key of epoch {missing}, by which the others seal now; they cannot open what comes from here: run `blinkd keys export` at "
+                "one of them and `blinkd keys join` here, or `blinkd keys rotate` there once this terminal is connected"
+            )
+            reason = f"{reason}; {lacks}" if reason else lacks
         return {
             "organisation": organisation,
             "terminal": settings.terminal.id,
@@ -147,7 +162,15 @@ def _status(settings: Settings) -> dict[str, Any]:
         }
 
 
+def _missing_epoch(settings: Settings) -> str | None:
+    """The current epoch where its keys have not come: a rotation gives them to the terminals that are known where it is done."""
+    path = settings.state_dir / PORTABLE_FILE
+    current = load_file(path).current if path.exists() else None
+    return None if current in load(settings.state_dir).roots else current
+
+
 def _work(settings: Settings, finished: Any, stop: threading.Event) -> None:  # noqa: ANN401  with or without the runner as argument
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # `sync now` finds the lock taken before there is anything to hurry, and must not end it
     with StateLock(settings.state_dir, LOCK_FILE), Store.open(settings.state_dir, settings.store, repair=False) as store:
         store.book.begin()
         runner = Runner(settings, store, SystemClock(trust_hardware=settings.terminal.trust_hardware_clock))

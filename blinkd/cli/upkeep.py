@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.upkeep import keep_up
 
 

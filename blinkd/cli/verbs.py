@@ -35,8 +35,16 @@ VERBS = {  # in the order of the help: name, module of blinkd.cli
 }
 
 
+ARGUMENTS = "blinkd.arguments"  # in the context's meta: the whole command line, --config first
+
+
 class Verbs(TyperGroup):
     """The group of all verbs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  its context
+        """Note the command line before it is taken apart."""
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  the command line library's own context
         """Their names, in the order of the help."""

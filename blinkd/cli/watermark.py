@@ -8,8 +8,8 @@ from rich.table import Table
 
 from blinkd.cli.moments import moment
 from blinkd.cli.output import JsonFlag, console, print_json
-from blinkd.daemon import Parts
 from blinkd.errors import NotAllowed
+from blinkd.parts import Parts
 
 app = typer.Typer(no_args_is_help=True, help="How far the site's terminals have reported, which makes days final: list, set.")
 

@@ -9,12 +9,12 @@ import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from blinkd.crypto.keyfile import KeyName, load_key
+from blinkd.crypto.keyfile import TEMPLATE_CREDENTIAL, KeyName, load_key
 from blinkd.errors import KeyMissing
 from blinkd.vision.face import Embedding
 
 TEMPLATE_KEY = KeyName(
-    "blinkd-template-key",
+    TEMPLATE_CREDENTIAL,
     "template.key",
     "the key of the stored templates is missing; put it back from the backup, or enrol everybody again",
 )

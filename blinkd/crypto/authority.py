@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from blinkd.crypto.certificates import BOX, SIGNING, UNREADABLE
 from blinkd.crypto.keyfile import alone, write_whole
-from blinkd.crypto.names import LONGEST_COMMON_NAME, is_name
-from blinkd.crypto.request import Request, key_pem, make_request, new_tls_key, subject
+from blinkd.crypto.names import LONGEST_COMMON_NAME, common_name, is_name
+from blinkd.crypto.request import UNCLAIMED, Request, key_pem, make_request, new_tls_key, subject
 from blinkd.crypto.wrapping import unwrap, wrap
 from blinkd.errors import CertificateRefused, KeyringRefused, WrongPassword
 
@@ -137,12 +137,29 @@ class Authority:
         Raises CertificateRefused when the request does not prove that its TLS key is the terminal's, is another organisation's, or when
         a terminal with another signing key has the name already: two would write the same topics, and each other's records.
         """
-        key = request.tls_key(self.org)
+        return self._terminal(request.terminal, request.tls_key(self.org), request, days)
+
+    def issue_claimed(self, request: Request, terminal: str, days: int = TERMINAL_DAYS) -> bytes:
+        """The certificate of a terminal that did not know yet whose it would be, and is called by a name of the administrator's choice.
+
+        The caller knows that the request is that terminal's. Raises CertificateRefused as `issue_terminal` does.
+        """
+        try:
+            common_name(self.org, terminal)
+        except ValueError as error:
+            raise CertificateRefused(str(error)) from None
+        return self._terminal(terminal, request.tls_key(UNCLAIMED), request, days)
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256, DER. The message begins with a context of its own, which no certificate begins with."""
+        return self._key.sign(message, ec.ECDSA(SHA256()))
+
+    def _terminal(self, terminal: str, key: ec.EllipticCurvePublicKey, request: Request, days: int) -> bytes:
         names: list[x509.GeneralName] = [
             x509.UniformResourceIdentifier(f"{SIGNING}{request.signing.hex()}"),
             x509.UniformResourceIdentifier(f"{BOX}{request.box.hex()}"),
         ]
-        name, signing = f"{self.org}/{request.terminal}", request.signing.hex()
+        name, signing = f"{self.org}/{terminal}", request.signing.hex()
         return self._issue(Issued(TERMINAL, name, "", "", signing=signing), key, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)
 
     def issue_relay(self, name: str = "relay", days: int = SERVICE_DAYS) -> tuple[bytes, bytes]:

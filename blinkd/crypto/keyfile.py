@@ -12,6 +12,7 @@ from pathlib import Path
 from blinkd.errors import KeyMissing, StoreError
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+TEMPLATE_CREDENTIAL = "blinkd-template-key"  # of the stored templates
 KEY_BYTES = 32
 
 

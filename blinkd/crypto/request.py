@@ -29,6 +29,7 @@ MEMBERS = frozenset({"v", "terminal", "csr", "signing", "box", "signature"})
 VERSION = 1
 KEY_BYTES, SIGNATURE_BYTES = 32, 64
 MOST_BYTES = 16_384  # of a request's file
+UNCLAIMED = "unclaimed"  # the organisation in the request of a terminal that nobody has claimed yet
 AGAIN = "run `blinkd fleet request` on the terminal again"
 
 

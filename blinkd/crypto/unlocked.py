@@ -35,15 +35,20 @@ def unlock(file: KeyringFile, opened: Secrets) -> Keyring:
 
 def keep(state_dir: Path, file: KeyringFile | None, keyring: Keyring) -> None:
     """Write both files, the portable one where it is given, each whole or not at all. Raises KeyMissing, StoreError."""
-    cipher = AESGCM(load_key(state_dir, KEYRING_KEY, create=True))
-    inner = {"roots": {kid: b64(root) for kid, root in keyring.roots.items()}, "index": b64(keyring.index)}
-    bound = _bound(keyring)
-    iv = secrets.token_bytes(IV_BYTES)
-    sealed = cipher.encrypt(iv, canonical(inner), CONTEXT + canonical(bound))
+    sealed = sealed_at_rest(load_key(state_dir, KEYRING_KEY, create=True), keyring)
     if file is not None:
         # first: a crash between the two leaves what `keys join` with this very file mends
         write_whole(state_dir / PORTABLE_FILE, canonical(file.to_json()) + b"\n")
-    write_whole(state_dir / UNLOCKED_FILE, canonical({**bound, "iv": b64(iv), "sealed": b64(sealed)}) + b"\n")
+    write_whole(state_dir / UNLOCKED_FILE, sealed)
+
+
+def sealed_at_rest(key: bytes, keyring: Keyring) -> bytes:
+    """What UNLOCKED_FILE holds. key: of the terminal, 32 bytes."""
+    inner = {"roots": {kid: b64(root) for kid, root in keyring.roots.items()}, "index": b64(keyring.index)}
+    bound = _bound(keyring)
+    iv = secrets.token_bytes(IV_BYTES)
+    sealed = AESGCM(key).encrypt(iv, canonical(inner), CONTEXT + canonical(bound))
+    return canonical({**bound, "iv": b64(iv), "sealed": b64(sealed)}) + b"\n"
 
 
 def has_keyring(state_dir: Path) -> bool:

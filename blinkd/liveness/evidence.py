@@ -18,6 +18,7 @@ from blinkd.liveness.steadiness import SHAKE_LIMIT, shake, within
 from blinkd.liveness.texture import FAR_YAW_DEG, TextureWatch, view_of
 from blinkd.liveness.turn import TurnDetector
 from blinkd.settings import LivenessSettings
+from blinkd.timing import NO_TIMING, Stage, Timing
 from blinkd.vision.face import Face
 
 
@@ -56,10 +57,11 @@ class Eyes:
 class LivenessJudge:
     """Collects cues along one unbroken track; a new track needs a new judge. The continuity of the picture outlives it: it is the visit's."""
 
-    def __init__(self, settings: LivenessSettings, eyes: Eyes, continuity: ContinuityWatch) -> None:
+    def __init__(self, settings: LivenessSettings, eyes: Eyes, continuity: ContinuityWatch, timing: Timing = NO_TIMING) -> None:
         self._settings = settings
         self._eyes = eyes
         self._continuity = continuity
+        self._timing = timing
         self._blink = BlinkCounter(settings, eyes.eyes_closed)
         self._turn = TurnDetector(settings)
         self._texture = TextureWatch(settings)
@@ -67,7 +69,7 @@ class LivenessJudge:
         self._outline = OutlineWatch()
         self._screen = ScreenWatch(eyes.framed)
         self._background = BackgroundWatch() if settings.fixed_camera else None
-        looking = ["texture", "edges", "outline", "pattern"]
+        looking: list[Stage] = ["texture", "edges", "outline", "pattern"]
         if self._background is not None:
             looking.append("background")
         self._looked_at = dict.fromkeys(looking, -math.inf)
@@ -127,7 +129,11 @@ class LivenessJudge:
         if (t - self._looked_at[longest_ago]) * 1000 < self._settings.passive_every_ms:
             return
         self._looked_at[longest_ago] = t
-        match longest_ago:
+        with self._timing.stage(longest_ago):
+            self._ask(longest_ago, t, image, face)
+
+    def _ask(self, cue: Stage, t: float, image: Image, face: Face) -> None:
+        match cue:
             case "texture":
                 self._texture.observe(self._eyes.texture(image, face), view_of(image, face))
             case "edges":

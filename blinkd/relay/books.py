@@ -72,7 +72,7 @@ class Books:
         on_main = tip is not None and self._continues(book, tip, before, verified)
         forked = book.state == "fork" or (known and self._two_at_once(cursor, book.id, first, last))
         if tip is not None and tip.seq < stored and (forked or tip.seq >= book.head.seq):
-            tip = self._follow(cursor, book.id, tip)
+            tip = self._follow(cursor, book.id, tip, forked=forked)
         head = tip if tip is not None and on_main and tip.seq > book.head.seq else book.head
         state, detail = self._judge(book, head, stored, first, last, forked=forked)
         if (head, stored, state, detail) != (book.head, book.stored, book.state, book.detail):
@@ -143,7 +143,7 @@ class Books:
         place = book.head.seq - verified.batch.entries[0].seq
         return 0 <= place < len(verified.hashes) and book.head.seq <= tip.seq and verified.hashes[place] == book.head.hash
 
-    def _follow(self, cursor: Cursor, book_id: int, tip: Tip) -> Tip:
+    def _follow(self, cursor: Cursor, book_id: int, tip: Tip, *, forked: bool) -> Tip:
         """What was there already and hangs on to an entry that has just been connected."""
         while True:
             cursor.execute(
@@ -156,7 +156,13 @@ class Books:
                     tip = Tip(int(seq), bytes(value))
                     if not connected:
                         hanging.append((tip.seq, tip.hash))
-            self._connect(cursor, book_id, hanging)
+            if hanging and not forked:  # every number is there once
+                cursor.execute(
+                    self._sql("UPDATE entries SET connected = ? WHERE book_id = ? AND seq BETWEEN ? AND ? AND NOT connected"),
+                    (True, book_id, hanging[0][0], hanging[-1][0]),
+                )
+            else:
+                self._connect(cursor, book_id, hanging)
             if tip == began or len(rows) < PORTION:
                 return tip
 

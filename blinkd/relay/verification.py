@@ -14,10 +14,11 @@ from blinkd.crypto.envelope import Envelope
 from blinkd.crypto.signing import Verifier
 from blinkd.errors import CertificateRefused
 from blinkd.sync.messages import CERTIFICATE as BY_CERTIFICATE
-from blinkd.sync.messages import Batch, Change, Changes, Rejected, change_signed, entry_signed
+from blinkd.sync.messages import OPEN_TYPES, Batch, Change, Changes, Rejected, change_signed, entry_signed
 from blinkd.sync.topics import ATTENDANCE, PEOPLE, Topic
 
 SIGNATURE, FOREIGN = "signature", "foreign"  # reasons: it does not hold; the envelope is one that another terminal sealed
+DELETED = "deleted"  # reason: an open record, which nobody deletes
 MOST_KEYS = 1024  # signing keys that are kept ready
 
 
@@ -55,7 +56,7 @@ class VerifiedBatch:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedChanges:
-    """changes: those whose signature holds, over an envelope of the sender's own, in their order; refused: the others, each with the reason.
+    """changes: those that may be stored, in their order; refused: the others, each with the reason.
     digest: SHA-256 of the sender's certificate, hexadecimal.
     """  # fmt: skip
 
@@ -106,6 +107,8 @@ class Verification:
                 refused.append((change, SIGNATURE))
             elif not _own(change.envelope, changes.terminal):
                 refused.append((change, FOREIGN))
+            elif change.type in OPEN_TYPES and change.deleted:  # a stolen terminal would be known no longer, and so could not be revoked
+                refused.append((change, DELETED))
             else:
                 good.append(change)
         return VerifiedChanges(

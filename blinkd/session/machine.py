@@ -19,8 +19,9 @@ from blinkd.liveness.policy import POLICIES
 from blinkd.session.events import Event, RefusalReason
 from blinkd.session.visit import Visit
 from blinkd.settings import Settings
+from blinkd.timing import NO_TIMING, Timing
 from blinkd.vision.face import Embedding, Face
-from blinkd.vision.reader import FaceReader
+from blinkd.vision.reader import FaceReader, Sample
 from blinkd.vision.tracker import Tracking
 
 State = Literal["idle", "tracking", "challenged", "accepted", "refused"]
@@ -61,6 +62,7 @@ class SessionMachine:
         desk: Desk,
         name_of: Callable[[str], str],
         chance: random.Random,
+        timing: Timing = NO_TIMING,
     ) -> None:
         """Begin idle.
 
@@ -74,6 +76,7 @@ class SessionMachine:
         self._desk = desk
         self._chance = chance
         self._name_of = name_of
+        self._timing = timing
         self._visit: Visit | None = None
         self._count = 0
         self._served_track = 0  # its person has punched: left alone until the track ends
@@ -133,14 +136,16 @@ class SessionMachine:
         return self._visit
 
     def _judge(self, continuity: ContinuityWatch) -> LivenessJudge:
-        return LivenessJudge(self._settings.liveness, self._eyes, continuity)
+        return LivenessJudge(self._settings.liveness, self._eyes, continuity, self._timing)
 
     def _gather(self, visit: Visit, frame: Frame, face: Face, events: list[Event]) -> None:
         """Collect cues and embeddings from one frame."""
         t = frame.t
-        sample = self._reader.look(frame.image, face)
+        with self._timing.stage("crop"):
+            sample = self._reader.look(frame.image, face)
         visit.glance(t, face.eye_aspect_ratio, sample, self._settings.liveness.blink_max_ms)
-        cues = visit.judge.observe(t, frame.image, face, sample.crop)
+        with self._timing.stage("liveness"):
+            cues = visit.judge.observe(t, frame.image, face, sample.crop)
         vouched = []
         for cue in cues:
             events.append(Event(t, visit.number, cue.kind, dict(cue.detail)))
@@ -160,10 +165,11 @@ class SessionMachine:
         if visit.best is None or not due:
             return
         taken_at, best = visit.best
-        visit.add(taken_at, self._reader.embed(best), self._settings.identity.agreement)
+        visit.add(taken_at, self._embed(best), self._settings.identity.agreement)
         visit.best, visit.looked_at = None, t
         if visit.embeddings:
-            visit.identity = self._recogniser.identify(fuse([known for _, known in visit.embeddings]))
+            with self._timing.stage("search"):
+                visit.identity = self._recogniser.identify(fuse([known for _, known in visit.embeddings]))
 
     def _pursue(self, visit: Visit, challenge: Challenge, t: float, face: Face, cues: list[Cue], events: list[Event]) -> None:
         """Let the challenge see the frame; say the next step when one was just done."""
@@ -181,8 +187,12 @@ class SessionMachine:
         with the eyes most closed is embedded too, and the frame that completed the cue.
         """
         agreement = self._settings.identity.agreement
-        answers = [visit.agrees(t, self._reader.embed(sample), agreement) for t, sample in visit.witnesses(cue)]
+        answers = [visit.agrees(t, self._embed(sample), agreement) for t, sample in visit.witnesses(cue)]
         return all(answers)
+
+    def _embed(self, sample: Sample) -> Embedding:
+        with self._timing.stage("embed"):
+            return self._reader.embed(sample)
 
     def _decide(self, visit: Visit, t: float, events: list[Event]) -> None:
         if visit.swapped:

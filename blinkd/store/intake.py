@@ -131,13 +131,17 @@ class Intake:
         lost = lost or (pending is not None and bool(pending.again))
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
-        if pending is not None and one.author == here and one.edit == pending.edit:
-            self._registry.settle(one.record, one.edit, one.version)  # its receipt was lost
+        if pending is not None and one.author == here and self._is_what_waits(one, pending):
+            self._registry.settle(one.record, one.edit, one.version, epoch=one.epoch)  # its receipt was lost
             return
-        if own is not None and one.author == here and one.edit < own.edit:
-            self._registry.keep(
-                one.record, one.version
-            )  # an earlier change: its receipt was lost, or it was repeated to a relay that was put back
+        if (
+            own is not None
+            and one.author == here
+            and (one.edit < own.edit or (pending is not None and one.refused is None and not one.deleted))
+        ):
+            # an earlier change: its receipt was lost, it was repeated to a relay that was put back, or this terminal was begun anew or put back
+            # and does not remember it
+            self._registry.keep(one.record, one.version)
             return
         if pending is not None and self._says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
@@ -156,7 +160,7 @@ class Intake:
             self._quarantine(one, refused)
             taken.quarantined += 1
             return
-        if pending is not None and not self._repeats(pending) and not (one.deleted and pending.deleted) and one.author != here:
+        if pending is not None and not self._repeats(pending) and not (one.deleted and pending.deleted):
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
         try:
@@ -278,6 +282,14 @@ class Intake:
         """Whether it has changed here since it was last given its place in the registry."""
         sql = "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
         return self._database.execute_sql(sql, (own.type, own.local_id)).fetchone() is not None
+
+    def _is_what_waits(self, one: Incoming, pending: Waiting) -> bool:
+        """Whether this terminal's change that the relay has is the one that waits: another can have the same number where the terminal was put
+        back from a back-up, or another machine bore its name before.
+        """  # fmt: skip
+        if one.edit != pending.edit or (one.refused is not None and one.refused[0] in FORGED):
+            return False
+        return one.refused is not None or self._is_noted(pending) or self._says_the_same(one, pending)
 
     def _says_the_same(self, one: Incoming, pending: Waiting) -> bool:
         """Whether another terminal has sent what this one would: both bring a relay again what it has lost."""

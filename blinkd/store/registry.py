@@ -21,6 +21,9 @@ from blinkd.store.replica import PersonReplica, Replica, TemplateReplica
 FORGED = frozenset({"signature", "certificate"})  # reasons of the quarantine: nobody of the organisation has said it
 CONFLICT = "conflict"  # reason of a change that lost, until the page comes with what stands
 WAITING = "record, type, local_id, version, edit, open, admin, again IS edit"
+SEALED = "type IN ('person', 'template')"
+# the names of sealed records are hexadecimal: so the index leads to the few others, which begin with 'epoch.' or come after 'g'
+IN_TURN = (f"record > 'g' AND NOT {SEALED}", f"record BETWEEN 'epoch.' AND 'epoch/' AND NOT {SEALED}", SEALED)
 ENROLMENT = "id, kind, at, moments, replaced, consent, own_similarity, decision"  # not whom the face looked like: that is another person
 
 
@@ -101,13 +104,16 @@ class Registry:
         with self._reading():
             return self._database.execute_sql("SELECT 1 FROM registry_changes LIMIT 1").fetchone() is not None
 
-    def waiting(self, limit: int, after: str = "") -> list[Waiting]:
-        """What the relay does not have, by record: a person comes before the templates that carry their record's name."""
+    def waiting(self, limit: int) -> list[Waiting]:
+        """What the relay does not have: first what all must know of keys and terminals, for without it they cannot open the rest, and a lost
+        terminal would be shut out last; then by record, so that a person comes before the templates that carry their record's name.
+        """  # fmt: skip
+        found: list[Any] = []
         with self._reading():
-            rows = self._database.execute_sql(
-                f"SELECT {WAITING} FROM registry WHERE sync = 'PENDING' AND record > ? ORDER BY record LIMIT ?", (after, limit)
-            ).fetchall()
-        return [Waiting(*row) for row in rows]
+            for which in IN_TURN:
+                sql = f"SELECT {WAITING} FROM registry WHERE sync = 'PENDING' AND {which} ORDER BY record LIMIT ?"
+                found += self._database.execute_sql(sql, (limit - len(found),)).fetchall()
+        return [Waiting(*row) for row in found]
 
     def publish(self, record: str, kind: str, said: Mapping[str, Any], admin: bytes | None = None) -> None:
         """A record that is no secret will be sent, unless it says what the relay has already. admin: the administrator's signature."""
@@ -214,6 +220,19 @@ class Registry:
             self._database.execute_sql(
                 "UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE local_id IS NOT NULL AND type IN ('person', 'template')"
             )
+
+    def seal_anew(self, here: str, epoch: str) -> int:
+        """What this terminal sent sealed by older keys, after others had been given those of the current epoch, waits again: they may have given
+        up the older ones by then. Returns how much it is.
+        """  # fmt: skip
+        with self._guard():
+            cursor = self._database.execute_sql(
+                "UPDATE registry SET edit = edit + 1, sync = 'PENDING', reason = NULL WHERE sync = 'SYNCED' AND local_id IS NOT NULL "
+                "AND epoch IS NOT NULL AND epoch <> ?1 AND (author IS NULL OR author = ?2) AND version > "
+                "(SELECT min(version) FROM registry WHERE type = 'epoch' AND version > 0 AND record LIKE 'epoch.' || ?1 || '.%')",
+                (epoch, here),
+            )
+        return int(cursor.rowcount)
 
     def _one(self, sql: str, *values: object) -> int:
         return int(self._database.execute_sql(sql, values).fetchone()[0])

@@ -52,10 +52,10 @@ class Keeper:
     def heed(self, change: Change) -> None:
         """Take over what an open record says; a second time it changes nothing. Raises EnvelopeRejected, KeyMissing, StoreError."""
         org, said = self._keyring.organisation, change.open
-        if said is None:
-            return
         if change.type in ADMIN_TYPES and (change.admin is None or not self._administrator.holds(admin_signed(org, change), change.admin)):
             raise EnvelopeRejected("admin", f"{change.id}: not signed by the organisation's administrator")
+        if said is None:  # a stolen terminal would be known no longer, and so could not be revoked
+            raise EnvelopeRejected("bad_content", f"{change.id}: what everybody must know of keys and terminals is never deleted")
         try:
             if change.type == EPOCH:
                 self._granted(change.id, said)
@@ -80,6 +80,15 @@ class Keeper:
             self._keep(None)
         log.info("keys of epochs %s are needed no longer and gone", ", ".join(unused))
         return unused
+
+    @property
+    def epoch(self) -> str:
+        """The current one, by whose keys this terminal seals."""
+        return self._keyring.current
+
+    def epochs(self) -> frozenset[str]:
+        """All of which the keys are here."""
+        return frozenset(self._keyring.roots)
 
     def old_epochs(self) -> list[str]:
         """All but the current one."""

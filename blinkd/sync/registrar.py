@@ -14,6 +14,7 @@ from blinkd.crypto.signing import Signer, Verifier
 from blinkd.errors import CertificateRefused, EnvelopeRejected, KeyMissing
 from blinkd.store.database import Store
 from blinkd.store.erasure import Hours
+from blinkd.store.intake import Taken
 from blinkd.store.registry import CONFLICT, Waiting
 from blinkd.store.replica import PersonReplica, Replica
 from blinkd.store.timeline import Incoming
@@ -25,9 +26,9 @@ from blinkd.sync.wire import dump
 
 FIRST_WAIT_S, MOST_WAIT_S = 20.0, 300.0  # for an answer, before the question is asked again
 CHANGES_AT_ONCE = 100  # in a message: templates have 2 kB
-MOST_BYTES = 500_000  # of envelopes in a message: with the rest and in base64 it stays below what brokers take
+MOST_BYTES = 500_000  # of envelopes and open records in a message: with the rest and in base64 it stays below what brokers take
 NOTE_AT_ONCE = 500  # changes that get their place in the registry in one transaction
-SECOND_TRY = {"no_person", "unknown_key"}  # reasons of the quarantine that may pass
+NO_PERSON, UNKNOWN_KEY = "no_person", "unknown_key"  # reasons of the quarantine that may pass
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,8 @@ class Registrar:
         self._claimed = 0  # the latest version that this terminal had been told of then
         self._back = 0  # times that the relay did not know a version, until one is found that it knows
         self._common: tuple[int, str | None] = (0, None)  # the one that is asked about
+        self._hopes = {NO_PERSON, UNKNOWN_KEY}  # of these, the ones that may have passed for something in quarantine
+        self._epochs = keeper.epochs()  # when it was last looked at
         self._patience = Backoff(FIRST_WAIT_S, MOST_WAIT_S, FIRST_WAIT_S)
 
     @property
@@ -133,8 +136,10 @@ class Registrar:
         if self._answer_by is not None and now >= self._answer_by:
             self._sent.clear()
             self._answer_by = None
-        if self._sent or self._back or self._store.timeline.rewound():
-            return  # one message at a time: what changes meanwhile is put together; and what a relay has lost is sent when all it has is here
+        if self._sent or self._request is not None or self._back or self._store.timeline.rewound():
+            # one message at a time: what changes meanwhile is put together. Not before this terminal has heard what stands and which keys are in
+            # force; and what a relay has lost is sent when all it has is here
+            return
         registry = self._store.registry
         if self._keeper.refresh():
             for said in registry.published(REVOCATION).values():
@@ -148,7 +153,7 @@ class Registrar:
             if change is None:
                 registry.settle(waiting.record, waiting.edit, 0, failed)
                 continue
-            size += 0 if change.envelope is None else len(change.envelope.ciphertext)
+            size += len(waiting.open or "") if change.envelope is None else len(change.envelope.ciphertext)
             if changes and size > MOST_BYTES:
                 break
             self._sent[waiting.record] = (waiting, None if change.envelope is None else dump(change.envelope.to_json()).decode())
@@ -243,6 +248,7 @@ class Registrar:
             last=last,
             claimed=self._claimed,
         )
+        self._promise(taken)
         if taken.applied or taken.quarantined:
             log.info(
                 "registry: version %d; %d applied, %d set aside, %d conflicts", page.upto, taken.applied, taken.quarantined, taken.conflicts
@@ -253,16 +259,27 @@ class Registrar:
             self._pull(now)
         else:
             self.try_again()
+            if self._keeper.old_epochs():
+                self._store.registry.seal_anew(self._terminal, self._keeper.epoch)
             self.work(now)
             registry = self._store.registry
             self._keeper.forget_unused({epoch: registry.sealed_in(epoch) for epoch in self._keeper.old_epochs()})
 
     def try_again(self) -> None:
-        """Look once more at what is in quarantine for a reason that may have passed."""
-        held = self._store.intake.held(SECOND_TRY)
+        """Look once more at what is in quarantine for a reason that may have passed since it was last looked at."""
+        self._promise(None)
+        held, self._hopes = self._store.intake.held(self._hopes) if self._hopes else [], set()
         for start in range(0, len(held), MOST):
             incoming = [self._incoming(PagedChange.of(change), certificate) for change, certificate in held[start : start + MOST]]
-            self._store.intake.take(self._terminal, incoming, None, self._hours, self._clock.now(), self._seal_lost)
+            self._promise(self._store.intake.take(self._terminal, incoming, None, self._hours, self._clock.now(), self._seal_lost))
+
+    def _promise(self, taken: Taken | None) -> None:
+        """Note which reasons may have passed: people have come, or keys. All of a long quarantine after each page would take minutes."""
+        if taken is not None and taken.people:
+            self._hopes.add(NO_PERSON)
+        if (epochs := self._keeper.epochs()) != self._epochs:
+            self._epochs = epochs
+            self._hopes.add(UNKNOWN_KEY)
 
     def _pull(self, now: float) -> None:
         self._request = secrets.token_hex(8)

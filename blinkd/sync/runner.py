@@ -25,11 +25,12 @@ from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
 from blinkd.errors import CertificateRefused, ConfigError, MessageRejected, StoreError
 from blinkd.settings import Settings
+from blinkd.status_file import part_states
 from blinkd.store.database import Store
 from blinkd.sync.courier import Courier
 from blinkd.sync.keeper import REVOCATION, TERMINAL, Keeper
 from blinkd.sync.link import Arrived, Broker, Connected, Happening, Link, Lost, MqttLink
-from blinkd.sync.messages import Page, Receipt, RegistryHead, Status
+from blinkd.sync.messages import CERTIFICATE, Page, Receipt, RegistryHead, Status
 from blinkd.sync.network import has_way_out
 from blinkd.sync.registrar import Registrar
 from blinkd.sync.shelf import BookShelf
@@ -68,9 +69,7 @@ def identity_of(settings: Settings, organisation: str) -> Identity:
         keepalive_s=sync.keepalive_s,
     )
     try:
-        der = x509.load_pem_x509_certificate(broker.certificate.read_bytes()).public_bytes(Encoding.DER)
-    except OSError as error:
-        raise ConfigError(f"{broker.certificate}: cannot be read: {error.strerror}; `blinkd fleet install` puts it there") from None
+        der = x509.load_pem_x509_certificate(_read(broker.certificate)).public_bytes(Encoding.DER)
     except ValueError:
         raise ConfigError(f"{broker.certificate}: no certificate in PEM; `blinkd fleet install` puts the right one there") from None
     found = read_certificate(der)
@@ -98,7 +97,8 @@ class Runner:
                 f"{identity.broker.certificate}: names another signing key than this terminal has; ask for a new one with `blinkd fleet request`"
             )
         sealer = Sealer(keyring, identity.terminal)
-        checker = CertificateChecker(identity.broker.ca.read_bytes())
+        checker = CertificateChecker(_read(identity.broker.ca))
+        self._installed = self._stamps()
         keeper = Keeper(settings.state_dir, keyring, Box.load(settings.state_dir, create=False), checker, identity.terminal)
         for said in store.registry.published(REVOCATION).values():
             checker.revoke(said)
@@ -126,6 +126,7 @@ class Runner:
         self._way_out = has_way_out()
         self._reason = "not connected yet"
         self._chain: dict[str, str] | None = None
+        self._parts: dict[str, str] = {}  # of the daemon, as they were last told
         self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
 
     def link(self) -> Link:
@@ -149,14 +150,14 @@ class Runner:
         self._happenings.put(happening)
 
     def run(self, link: Link, stopped: Callable[[], bool]) -> None:
-        """Work until told to stop."""
+        """Work until told to stop, or until other certificates are installed: whoever starts it then begins with those."""
         self._link = link
         # a rejection is signed by nobody: what was refused is offered once more in each life of the process
         self._store.outbox.try_again()
         self._store.registry.try_again()
         self._store.changed_elsewhere()
         link.start()
-        while not stopped():
+        while not stopped() and not self._renewed():
             try:
                 self._step(time.monotonic())
             except StoreError as error:  # a full disk, a database that somebody holds: what was not noted is sent again
@@ -169,6 +170,11 @@ class Runner:
         self._connected, self._reason = False, "stopped"
         self._tell(at_once=True)
 
+    @property
+    def reason(self) -> str:
+        """Why it is not connected, or is not heard; empty where nothing is wrong."""
+        return self._reason
+
     def hurry(self) -> None:
         """Look at once, and connect at once."""
         if self._link is not None:
@@ -179,6 +185,18 @@ class Runner:
         store, registry = self._store, self._store.registry
         nothing_waits = store.outbox.first() == store.outbox.end() and not registry.changed() and not registry.waiting(1)
         return self._connected and nothing_waits and not self._registrar.pulling and store.timeline.version() >= self._registrar.head
+
+    def _renewed(self) -> bool:
+        """Whether `fleet install` has put other files in the place of those that this process has read."""
+        now = self._stamps()
+        if not all(now) or now == self._installed:  # one that is gone stops nobody who is connected
+            return False
+        log.info("another certificate is installed; the connection begins anew with it")
+        return True
+
+    def _stamps(self) -> list[tuple[int, int] | None]:
+        broker = self._identity.broker
+        return [_stamp(path) for path in (broker.ca, broker.certificate, broker.key)]
 
     def _step(self, now: float) -> None:
         due = min((time for time in (self._courier.due(), self._registrar.due()) if time is not None), default=now + POLL_S)
@@ -224,6 +242,8 @@ class Runner:
                 self._chain = None if receipt.chain is None else {"state": receipt.chain.state, "detail": receipt.chain.detail}
                 for rejected in receipt.rejected:
                     log.error("the relay refuses %s: %s", rejected.topic, rejected.words)
+                    if rejected.reason == CERTIFICATE:
+                        self._reason = f"the relay refuses what is sent: {rejected.words}"
                     if rejected.topic == PEOPLE:
                         self._registrar.rejected(rejected.reason, now)
                 self._courier.receipt(receipt, now)
@@ -246,7 +266,8 @@ class Runner:
     def _status(self, *, online: bool) -> bytes:
         identity = self._identity
         counts, people = self._store.outbox.counts(), self._store.registry.counts()
-        health = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]} if online else {}
+        waiting = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]}
+        health = waiting | {"parts": self._parts} if online else {}
         return Status(identity.org, identity.terminal, online, blinkd.__version__, health).to_bytes()
 
     def _tell(self, *, at_once: bool = False) -> None:
@@ -264,9 +285,29 @@ class Runner:
             "registry_head": self._registrar.head,
         }
         self._written = (time.monotonic(), state)
+        if (parts := part_states(self._settings.state_dir)) != self._parts:
+            self._parts = parts
+            if self._connected:
+                self._publish(STATUS, self._status(online=True), retain=True)
         if state != before:
             with suppress(StoreError):
                 write_whole(self._settings.state_dir / STATE_FILE, json.dumps(state).encode() + b"\n")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; `blinkd fleet install` puts it there") from None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Of a file that is replaced whole; None where it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def read_state(state_dir: Path) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from blinkd.sync.courier import Parcel
 from blinkd.sync.messages import Batch, SealedEntry, entry_signed, record_of
 from blinkd.sync.records import ENTRY, EntryContent, pack_entry
 
-MOST_BYTES = 700_000  # of envelopes in a batch: a message with the rest stays below what brokers take
+MOST_BYTES = 950_000  # of entries in a batch, as they are sent: with certificate and names the message stays below LONGEST_MESSAGE
+ENTRY_BYTES = 400  # of an entry at most, as it is sent, beside the ciphertext in base64
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class BookShelf:
         size = 0
         for row in rows:
             entry = self._sealed(book, row)
-            size += 0 if entry.envelope is None else len(entry.envelope.ciphertext)
+            size += ENTRY_BYTES + (0 if entry.envelope is None else len(entry.envelope.ciphertext) * 4 // 3)
             if entries and size > MOST_BYTES:
                 break
             entries.append(entry)

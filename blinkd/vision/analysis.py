@@ -3,6 +3,7 @@
 from blinkd.capture.frame import Image
 from blinkd.models.manifest import Manifest
 from blinkd.settings import VisionSettings
+from blinkd.timing import NO_TIMING, Timing
 from blinkd.vision.blendshapes import Blendshapes
 from blinkd.vision.detector import BlazeFace
 from blinkd.vision.face import Face
@@ -28,9 +29,10 @@ class FaceAnalyser:
         self.blendshapes = Blendshapes(LiteNetwork(SHAPES_MEMBER, members[SHAPES_MEMBER], settings.threads))
         self._mesh = FaceMesh(LiteNetwork(MESH_MEMBER, members[MESH_MEMBER], settings.threads))
 
-    def tracker(self) -> FaceTracker:
+    def tracker(self, timing: Timing = NO_TIMING) -> FaceTracker:
         """A tracker for one stream of frames, with the detector that the settings' range asks for."""
-        return FaceTracker(self._full if self._settings.detector_range == "long" else self._short, self._mesh, self._settings)
+        detector = self._full if self._settings.detector_range == "long" else self._short
+        return FaceTracker(detector, self._mesh, self._settings, timing)
 
     def faces(self, image: Image) -> list[Face]:
         """Every face in a still picture, largest first, by the area of its box.

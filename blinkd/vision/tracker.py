@@ -6,6 +6,7 @@ import numpy as np
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.settings import VisionSettings
+from blinkd.timing import NO_TIMING, Timing
 from blinkd.vision.detector import BlazeFace, Detection
 from blinkd.vision.face import Face
 from blinkd.vision.mesh import FaceMesh, Roi
@@ -37,9 +38,10 @@ class Tracking:
 class FaceTracker:
     """Finds the largest face, then follows it with the mesh alone, at half the cost of finding it anew in every frame."""
 
-    def __init__(self, detector: BlazeFace, mesh: FaceMesh, settings: VisionSettings) -> None:
+    def __init__(self, detector: BlazeFace, mesh: FaceMesh, settings: VisionSettings, timing: Timing = NO_TIMING) -> None:
         self._detector = detector
         self._mesh = mesh
+        self._timing = timing
         self._presence = settings.presence_score
         self._gap_ms = settings.track_gap_ms
         self._face: Face | None = None
@@ -58,7 +60,8 @@ class FaceTracker:
         face = None if before is None else self._follow(frame.image, before, since_ms)
         looked: list[Detection] | None = None
         if face is None or (frame.t - self._looked_at) * 1000 >= REDETECT_MS:
-            looked = self._detector.detect(frame.image)
+            with self._timing.stage("detect"):
+                looked = self._detector.detect(frame.image)
             self._looked_at = frame.t
             self._faces = len(looked)
             if face is not None:
@@ -77,7 +80,8 @@ class FaceTracker:
         self._face = None
 
     def _follow(self, image: Image, before: Face, since_ms: float) -> Face | None:
-        face = self._mesh.locate(image, Roi.around_landmarks(before.landmarks))
+        with self._timing.stage("landmarks"):
+            face = self._mesh.locate(image, Roi.around_landmarks(before.landmarks))
         if face.score < self._presence or not _continues(before, face, since_ms):
             return None
         return face

@@ -1,19 +1,17 @@
 """A daemon that is running takes over what a command in another process has changed."""
 
+import contextlib
 import subprocess
 import sys
-import threading
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
-from blinkd.attendance.timekeeper import Timekeeper
-from blinkd.clock import SystemClock
-from blinkd.daemon import Daemon
-from blinkd.identity.gallery import Gallery
+from blinkd.daemon import Duty
 from blinkd.settings import Settings
 from blinkd.store.database import Store
-from blinkd.store.following import Following
+from blinkd.supervision.notify import Notifier
 
 ENROL = """
 import sys, numpy as np
@@ -37,15 +35,14 @@ with Store.open(Path(sys.argv[1]), StoreSettings()) as store:
 
 def test_people_enrolled_and_deleted_by_other_processes_reach_the_running_gallery(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path)
-    daemon, gallery = Daemon(settings), Gallery(192)
-    with Store.open(tmp_path, settings.store) as store:
-        following = Following(store.people, "mobilefacenet")
-        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
+    with Store.open(tmp_path, settings.store) as store, contextlib.closing(Duty(settings, None, store, Notifier({}), Event())) as duty:
+        gallery = duty._gallery
+        duty._follow()
         subprocess.run([sys.executable, "-c", ENROL, str(tmp_path)], check=True)
-        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
+        duty._follow()
         best, _ = gallery.search(np.eye(192, dtype=np.float32)[0])
         assert best is not None
         assert best.person_id == "a"
         subprocess.run([sys.executable, "-c", DELETE, str(tmp_path)], check=True)
-        daemon._follow(store, gallery, following, Timekeeper(store.book, SystemClock()), threading.Event())
+        duty._follow()
         assert len(gallery) == 0

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blinkd.daemon import Parts
 from blinkd.identity.enrolment import NewTemplate
 from blinkd.models.processor import read_processor
 from blinkd.models.speeds import Machine, Speed, write_verdict
+from blinkd.parts import Parts
 from blinkd.settings import IdentitySettings, Settings
 
 DIMENSIONS = {"mobilefacenet": 192, "sface": 128}

@@ -91,7 +91,6 @@ class PostgreSQL(Server):
             "unix_socket_directories": "",
             "fsync": "on" if self._durable else "off",
             "log_min_messages": "log",
-            "shared_buffers": "32MB",
         }
         return [
             self._programs / "postgres",

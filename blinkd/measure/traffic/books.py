@@ -3,10 +3,10 @@
 import numpy as np
 
 from blinkd.attendance.punch import Punch
-from blinkd.daemon import Parts
 from blinkd.errors import StoreError
 from blinkd.identity.enrolment import NewTemplate
 from blinkd.models.manifest import Manifest
+from blinkd.parts import Parts
 from blinkd.store.database import Store
 
 PORTION = 1000  # in a transaction: one by one each would wait for the disk

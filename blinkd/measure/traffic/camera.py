@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from blinkd.capture.frame import Frame
-from blinkd.daemon import REPLAY_SEED, Parts
 from blinkd.errors import ServerFailed
 from blinkd.measure.bench import Timing
 from blinkd.measure.servers.server import Server
 from blinkd.measure.traffic.books import punch
 from blinkd.measure.traffic.site import Site
+from blinkd.parts import REPLAY_SEED, Parts
 from blinkd.session.terminal import Terminal
 from blinkd.settings import Settings
 from blinkd.store.database import Store

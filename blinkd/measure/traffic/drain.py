@@ -9,11 +9,11 @@ from blinkd.clock import SystemClock
 from blinkd.crypto.sealing import Sealer
 from blinkd.crypto.signing import Signer
 from blinkd.crypto.unlocked import load
-from blinkd.daemon import Parts
 from blinkd.errors import ServerFailed
 from blinkd.measure.traffic.books import enrol, punch
 from blinkd.measure.traffic.clients import listening, publish_all
 from blinkd.measure.traffic.site import ORGANISATION, Site
+from blinkd.parts import Parts
 from blinkd.relay.service import IN_FLIGHT
 from blinkd.settings import Settings
 from blinkd.store.database import Store

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from blinkd.daemon import Parts
 from blinkd.errors import ServerFailed
 from blinkd.measure.traffic.books import embedders, enrol
 from blinkd.measure.traffic.drain import bring_away
 from blinkd.measure.traffic.site import Site
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 
 PATIENCE_S = 900

@@ -12,6 +12,7 @@ from blinkd.clock import Clock, SystemClock
 from blinkd.errors import StoreError
 from blinkd.relay.api.answers import Outside, add_error_answers
 from blinkd.relay.api.attendance import attendance_router
+from blinkd.relay.api.claims import ClaimStorage, claims_router
 from blinkd.relay.api.embeddings import PictureEmbedder, embeddings_router
 from blinkd.relay.api.guard import Guard
 from blinkd.relay.api.limits import RateLimits
@@ -70,6 +71,8 @@ def build_app(
     app.include_router(users_router(storage, records, guard, options))
     app.include_router(attendance_router(storage, records, guard, options))
     app.include_router(embeddings_router(embedder, guard, limits))
+    if options.claims:
+        app.include_router(claims_router(ClaimStorage(storage.connections), limits, clock))
     return app
 
 

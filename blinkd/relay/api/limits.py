@@ -13,7 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from blinkd.errors import RequestRefused
-from blinkd.relay.api.options import MINUTE_S, ApiOptions
+from blinkd.relay.api.options import CLAIM_RATE, MINUTE_S, ApiOptions
 
 IPV6_SITE_BITS = 64  # whoever has one address of such a network has them all
 
@@ -27,6 +27,7 @@ class RateLimits:
         self._token = RateLimitItemPerMinute(options.token_rate, namespace="token")
         self._address = RateLimitItemPerMinute(options.address_rate, namespace="address")
         self._embedding = RateLimitItemPerMinute(options.embedding_rate, namespace="embedding")
+        self._claim = RateLimitItemPerMinute(CLAIM_RATE, namespace="claim")
 
     def address(self, address: str) -> None:
         """Count a request of an address."""
@@ -39,6 +40,10 @@ class RateLimits:
     def embedding(self, token_id: str) -> None:
         """Count a picture of a token."""
         self._hit(self._embedding, token_id)
+
+    def claim(self, address: str) -> None:
+        """Count what somebody without a token wants to leave here."""
+        self._hit(self._claim, site_of(address))
 
     def _hit(self, item: RateLimitItem, key: str) -> None:
         if not self._limiter.hit(item, key):

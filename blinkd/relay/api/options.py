@@ -6,11 +6,13 @@ from typing import Self
 from blinkd.settings import RelaySettings
 
 MINUTE_S = 60
+CLAIM_RATE = 30  # new claims and answers a minute of each address: a technician who unpacks a site's terminals is slower
 
 
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
-    """plain_records: whether the origin's clear bodies are taken; tls: whether clients come over TLS; the others: requests a minute.
+    """plain_records: whether the origin's clear bodies are taken; tls: whether clients come over TLS; claims: whether new terminals may ask to be
+    taken in; the others: requests a minute.
 
     token_rate: of each token; address_rate: of each address, higher, since a site's clients share one;
     embedding_rate: of each token, each of them costs tenths of a second of a processor. Wrong tokens have no limit of their own: 256 bits
@@ -22,6 +24,7 @@ class ApiOptions:
     token_rate: int = 600
     address_rate: int = 1200
     embedding_rate: int = 60
+    claims: bool = False
 
     @classmethod
     def of(cls, settings: RelaySettings) -> Self:
@@ -32,4 +35,5 @@ class ApiOptions:
             token_rate=settings.http_rate,
             address_rate=settings.http_address_rate,
             embedding_rate=settings.http_embedding_rate,
+            claims=settings.claims,
         )

@@ -21,6 +21,11 @@ class ApiStorage:
         self._connections = connections
         self._mark = connections.mark
 
+    @property
+    def connections(self) -> Connections:
+        """The database."""
+        return self._connections
+
     def ping(self) -> None:
         """Whether the database answers. Raises StoreError."""
         with self._connections.transaction(reading=True) as cursor:

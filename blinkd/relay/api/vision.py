@@ -7,7 +7,7 @@ from blinkd.errors import MediaError, ModelError, RequestRefused
 from blinkd.settings import Settings
 
 if TYPE_CHECKING:
-    from blinkd.daemon import Parts
+    from blinkd.parts import Parts
 
 MOST_PIXELS = 50_000_000  # of a picture from the network: as many as a phone makes; half of what a file of one's own may have
 
@@ -46,7 +46,7 @@ class LocalVision:
     def _load(self) -> "Parts":
         if self._parts is None:
             try:
-                from blinkd.daemon import Parts  # noqa: PLC0415  brings the networks' libraries, which a relay may not have
+                from blinkd.parts import Parts  # noqa: PLC0415  brings the networks' libraries, which a relay may not have
             except ImportError as error:
                 raise _no_vision(f"it is installed without {error.name or 'them'}") from None
             self._parts = Parts(self._settings)

@@ -7,6 +7,7 @@ had not said it.
 import queue
 import random
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Parrot:
         self._broker, self._org, self._relay, self._chance = broker, org, relay, chance
         self._heard: dict[str, list[bytes]] = {}
         self._turn = threading.Lock()
+        self.all: list[tuple[float, str, bytes]] = []  # with the time, for whoever looks for a reason
         self.repeated = 0
         client = self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "parrot", protocol=paho.MQTTv5)
         client.tls_set_context(context(broker.ca, relay))
@@ -56,6 +58,7 @@ class Parrot:
 
     def _hear(self, message: paho.MQTTMessage) -> None:
         with self._turn:
+            self.all.append((time.time(), message.topic, bytes(message.payload)))
             kept = self._heard.setdefault(message.topic, [])
             if len(kept) < KEPT:
                 kept.append(bytes(message.payload))

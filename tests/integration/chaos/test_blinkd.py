@@ -22,6 +22,7 @@ from blinkd.sync.records import unpack_entry
 from tests.integration.chaos.organisation import Chaos, book_of
 from tests.integration.chaos.scenario import Pace, Scenario
 from tests.integration.chaos.staff import known
+from tests.integration.chaos.trace import told
 from tests.integration.sync.site import PASSWORD, Terminal
 
 DISTURBANCES = int(os.environ.get("CHAOS_DISTURBANCES", "60"))  # thousands for a long run
@@ -116,6 +117,9 @@ def agree(chaos: Chaos) -> None:
             assert (counts["PENDING"], counts["FAILED"]) == (0, 0)
             people.append(known(store))
     door, gate = people
+    for person_id in sorted({*door, *gate, *chaos.staff.expected}):
+        if door.get(person_id) != gate.get(person_id) or door.get(person_id) != chaos.staff.expected.get(person_id, door.get(person_id)):
+            print(f"expected: {chaos.staff.expected.get(person_id)}", *told(chaos, person_id), sep="\n")  # noqa: T201  for whoever looks for the reason
     assert door == gate
     assert chaos.staff.deleted & door.keys() == set()
     # the newest state of everybody; but where an earlier one was repeated to a database put back, that may have come first: a conflict says so

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from tests.integration.faces.commands import blinkd
 

@@ -12,7 +12,7 @@ from blinkd.capture.files import VideoFile
 from blinkd.capture.frame import Frame, Image
 from blinkd.capture.pictures import read_picture
 from blinkd.clock import ReplayClock
-from blinkd.daemon import REPLAY_SEED, Parts
+from blinkd.parts import REPLAY_SEED, Parts
 from blinkd.session.events import Event
 from blinkd.settings import Settings
 from blinkd.vision.face import Face

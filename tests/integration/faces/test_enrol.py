@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from tests.integration.faces.commands import Answer, blinkd
 from tests.integration.faces.conftest import MAN, OBAMA
 from tests.integration.faces.scenes import head, portrait, room, side_by_side

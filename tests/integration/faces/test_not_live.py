@@ -8,7 +8,7 @@ import pytest
 
 from blinkd.capture.frame import Frame, Image
 from blinkd.capture.pictures import read_picture
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.vision.face import Face
 from tests.integration.faces.commands import blinkd
 from tests.integration.faces.conftest import MAN, OBAMA

@@ -7,13 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from blinkd.clock import SystemClock
+from blinkd.measure.servers.ports import free_ports
+from blinkd.status_file import part_states
 from tests.integration.faces.commands import START, blinkd, blinkd_process, variables
 from tests.integration.faces.conftest import MAN
+from tests.services.manager import Manager
 
 STARTS_S, STOPS_S = 60.0, 3.0
 MOST_MEMORY_MB = 350
@@ -156,3 +161,84 @@ def test_a_recording_that_is_missing_is_reported_and_the_daemon_still_stops(stat
         assert "Traceback" not in "".join(running.said)
     finally:
         running.close()
+
+
+def test_metrics_are_served_where_asked_for_and_count_what_happened(state: Path, camera: dict[str, str]) -> None:
+    (port,) = free_ports(1)
+    running = Daemon(state, **camera, BLINKD_METRICS__ENABLED="true", BLINKD_METRICS__PORT=str(port))
+    try:
+        running.wait_for("EVENT=punch")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert 'blinkd_punches_total{direction="in"} 1.0' in text
+        assert 'blinkd_stage_seconds_count{stage="embed"}' in text
+        assert MAN not in text
+        assert running.stop()[0] == 0
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    listening = Manager(tmp_path / "notify")
+    yield listening
+    listening.close()
+
+
+def test_systemd_hears_that_it_is_ready_when_a_frame_has_been_looked_at_and_how_it_is_and_that_it_stops(
+    state: Path, camera: dict[str, str], manager: Manager
+) -> None:
+    running = Daemon(state, **camera, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="4000000")
+    try:
+        before = manager.wait_for("READY=1")
+        assert before[0].startswith("STATUS=starting")
+        assert not any("WATCHDOG" in one for one in before[:-2])  # nothing was looked at before
+        manager.wait_for("STATUS=degraded; clock") if _unsynced() else manager.wait_for("STATUS=working; 3 people")
+        manager.wait_for("WATCHDOG=1")
+        running.wait_for("EVENT=punch PERSON=")
+        assert running.stop()[0] == 0
+        assert "STOPPING=1" in manager.heard()
+    finally:
+        running.close()
+
+
+def test_without_a_camera_it_is_never_ready_and_asks_for_patience(state: Path, tmp_path: Path, manager: Manager) -> None:
+    missing = {"BLINKD_CAMERA__DRIVER": "v4l2", "BLINKD_CAMERA__DEVICE": str(tmp_path / "video9")}
+    running = Daemon(state, **missing, NOTIFY_SOCKET=str(manager.path))
+    try:
+        said = manager.wait_for("video9")
+        said += manager.wait_for("EXTEND_TIMEOUT_USEC=")
+        assert "READY=1" not in said + manager.heard()
+        assert part_states(state)["camera"] == "failed"
+        code, seconds = running.stop()
+        assert code == 0
+        assert seconds <= STOPS_S
+    finally:
+        running.close()
+
+
+def test_settings_are_read_again_as_far_as_they_can_be_taken_over_and_a_broken_file_changes_nothing(
+    state: Path, camera: dict[str, str], tmp_path: Path, manager: Manager
+) -> None:
+    config = tmp_path / "blinkd.toml"
+    config.write_text('[attendance]\ngrace_min = 10\n[log]\nlevel = "INFO"\n')
+    running = Daemon(state, **camera, BLINKD_CONFIG=str(config), NOTIFY_SOCKET=str(manager.path))
+    try:
+        manager.wait_for("READY=1")
+        config.write_text("[attendance]\ngrace_min = 3\n[vision]\nthreads = 2\n")
+        running.process.send_signal(signal.SIGHUP)
+        assert "attendance.grace_min" in running.wait_for("settings read: in force now")
+        assert "vision.threads" in running.wait_for("only a restart brings into force")
+        assert any(one.startswith("RELOADING=1") for one in manager.wait_for("READY=1"))
+        for content, words in (("[attendance]\ngrace_min = -1\n", "grace_min"), ('[liveness]\npolicy = "none"\n', "liveness.policy")):
+            config.write_text(content)
+            running.process.send_signal(signal.SIGHUP)
+            assert words in running.wait_for("the settings stay as they were")
+            manager.wait_for("READY=1")
+        assert running.stop()[0] == 0
+    finally:
+        running.close()
+
+
+def _unsynced() -> bool:
+    return SystemClock().now().confidence != "synced"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from tests.integration.faces.commands import blinkd
 from tests.integration.faces.conftest import BIDEN, MAN, OBAMA
 from tests.integration.faces.scenes import head, side_by_side

@@ -23,6 +23,16 @@ def asked(door: Door) -> Pull:
     return pulls(door)[-1]
 
 
+def offered(door: Door) -> None:
+    """The door connects, hears what stands, and sends what it has changed; nobody answers that yet."""
+    asked(door)
+    while pulls(door):
+        place = next(place for place, (suffix, _) in enumerate(door.sent) if suffix == PULL)
+        message = door.sent[place]
+        del door.sent[place]
+        door._answered(*message)
+
+
 def pulls(door: Door) -> list[Pull]:
     """Pages that it has asked for and not got."""
     return [Pull.parse(payload) for suffix, payload in door.sent if suffix == PULL]

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from blinkd.cli import bench_sync
-from blinkd.daemon import Parts
 from blinkd.errors import ServerFailed
 from blinkd.measure.servers import mosquitto
 from blinkd.measure.traffic.camera import measure_camera
@@ -14,6 +13,7 @@ from blinkd.measure.traffic.drain import measure_drain, sample_of
 from blinkd.measure.traffic.ingest import measure_ingest
 from blinkd.measure.traffic.pull import measure_pull
 from blinkd.measure.traffic.site import Site, site
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from blinkd.sync.messages import Receipt, Rejected, Settled, Stored
-from tests.integration.sync.hostile import GREATEST, asked, erase, settled
+from tests.integration.sync.hostile import GREATEST, asked, erase, offered, settled
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import Door, Organisation
 
@@ -40,7 +40,7 @@ def test_a_false_receipt_for_people_keeps_nobody_from_the_other_doors(doors: tup
     a, b = doors
     a.store.people.enrol("E-2", "Bo", [sample(2)])
     a.store.people.change("E-1", name="Ann A")
-    asked(a)
+    offered(a)
     waiting = a.store.registry.waiting(100)
     assert len(waiting) == 3
     a.registrar.settled(tuple(Settled(one.record, one.edit, "stored", version) for one in waiting), a.now)
@@ -56,7 +56,7 @@ def test_a_false_receipt_for_people_keeps_nobody_from_the_other_doors(doors: tup
 def test_a_change_made_while_the_receipt_of_the_one_before_is_lost_is_not_undone_by_the_page(doors: tuple[Door, Door]) -> None:
     a, b = doors
     a.store.people.change("E-1", name="Ann A")
-    asked(a)
+    offered(a)
     held, sent = a.registrar.settled, [one for one in a.sent if one[0] == "people"]
     a.registrar.settled = lambda *_: None  # type: ignore[method-assign]  # the receipt is lost
     a._answered(*sent[0])
@@ -70,7 +70,7 @@ def test_a_change_made_while_the_receipt_of_the_one_before_is_lost_is_not_undone
 def test_a_false_refusal_of_people_is_shown_and_offered_again(doors: tuple[Door, Door]) -> None:
     a, b = doors
     a.store.people.enrol("E-2", "Bo", [])
-    asked(a)
+    offered(a)
     (one,) = a.store.registry.waiting(100)
     a.registrar.settled((Settled(one.record, one.edit, "rejected", 0, "signature"),), a.now)
     assert a.store.registry.counts()["FAILED"] == 1

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from blinkd.daemon import Parts
 from blinkd.doctor import Check, examine
 from blinkd.models.manifest import default_models_dir
+from blinkd.parts import Parts
 from blinkd.settings import IdentitySettings, Settings
 
 

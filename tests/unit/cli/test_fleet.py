@@ -207,7 +207,7 @@ def test_relay_and_broker_get_all_that_their_side_needs(ca: Path, terminal: Path
 def test_a_revoked_terminal_stands_in_the_list_for_the_broker(terminal: Path, ca: Path, tmp_path: Path) -> None:
     given = certified(terminal, ca, tmp_path)
     words = done("fleet", "revoke", "terminal-1", "--folder", ca, state=terminal).out
-    for word in ("crl.pem", "reload", "keys rotate --revoke terminal-1"):
+    for word in ("1 certificate, with 730 days left", "crl.pem", "reload", "keys rotate --revoke terminal-1"):
         assert word in words
     revoked = x509.load_pem_x509_crl((ca / "crl.pem").read_bytes())
     assert [one.serial_number for one in revoked] == [pem_of(given).serial_number]
@@ -215,6 +215,16 @@ def test_a_revoked_terminal_stands_in_the_list_for_the_broker(terminal: Path, ca
     assert one["revoked"] is not None
     assert "revoked" in done("fleet", "list", "--folder", ca, state=terminal).out
     refused(blinkd("fleet", "revoke", "terminal-1", "--folder", ca, state=terminal), "fleet list")
+
+
+def test_a_certificate_past_its_date_is_not_said_to_count(terminal: Path, ca: Path, tmp_path: Path) -> None:
+    certified(terminal, ca, tmp_path)
+    assert "counts" in done("fleet", "list", "--folder", ca, state=terminal).out
+    (one,) = json.loads((ca / "issued.json").read_text())
+    (ca / "issued.json").write_text(json.dumps([one | {"not_after": "2020-01-01"}]))
+    words = done("fleet", "list", "--folder", ca, state=terminal).out
+    assert "past its" in words
+    assert "counts" not in words
 
 
 @pytest.mark.parametrize("verb", [("list",), ("revoke", "x"), ("issue-relay", "-o", "out")])

@@ -1,5 +1,6 @@
 """The verbs keys …, from a new organisation to the loss of a terminal."""
 
+import fcntl
 import getpass
 import json
 import os
@@ -139,6 +140,27 @@ def test_a_new_password_is_typed_twice_and_must_be_the_same(tmp_path: Path, typi
     prompts = typing(PASSWORD)
     assert blinkd("keys", "rotate", state=tmp_path).code == 0
     assert len(prompts) == 1, "one that is in use is asked for once"
+
+
+def test_nobody_waits_for_the_keyring_while_somebody_types_a_password(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def ask(prompt: str) -> str:
+        folder = os.open(first, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as the sync process locks it, which takes new keys in
+        finally:
+            os.close(folder)
+        asked.append(prompt)
+        return PASSWORD
+
+    copy = tmp_path / "keyring.json"
+    assert blinkd("keys", "export", str(copy), state=first).code == 0
+    monkeypatch.setattr(getpass, "getpass", ask)
+    for verb in (("join", str(copy)), ("rotate",), ("password",)):
+        before = len(asked)
+        assert blinkd("keys", *verb, state=first).code == 0
+        assert len(asked) > before
 
 
 def process(code: str, state: Path) -> subprocess.CompletedProcess[str]:
@@ -363,6 +385,22 @@ def test_everything_that_is_sealed_by_the_old_key_waits_to_be_sealed_anew(first:
     with Store.open(first, StoreSettings()) as store:
         assert "r" * 32 in {one.record for one in store.registry.waiting(100)}
     assert members
+
+
+def test_the_new_keys_and_who_is_shut_out_go_before_all_that_is_sealed_anew(first: Path, members: dict[str, Member]) -> None:
+    with Store.open(first, StoreSettings()) as store:
+        for number in range(30):
+            store.people.enrol(f"E-{number}", "Ann", [])
+        keyring = load(first)
+        assert store.registry.note_changes(lambda _, local_id, __: keyring.person_record(local_id), 100) == 30
+    assert with_passwords("keys", "rotate", "--revoke", "lost", state=first).code == 0
+    with Store.open(first, StoreSettings()) as store:
+        kinds = [one.type for one in store.registry.waiting(100)]
+        few = [one.record for one in store.registry.waiting(4)]
+    assert [kind == "person" for kind in kinds] == sorted(kind == "person" for kind in kinds)
+    assert {"keyring", "revocation", "terminal", "epoch", "person"} == set(kinds)
+    assert few[0] == "keyring", "which names the administrator who has signed the others"
+    assert few[1] == f"revocation.{members['lost'].serial}"
 
 
 def test_showing_the_keyring_loads_nothing_that_sees(first: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from blinkd.attendance.reports.totals import Totals
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.attendance.clocks import SetClock
 from tests.unit.attendance.reports.golden import EXPECTED, NAMES, NEXT_MONDAY, Golden, enrol, golden_site

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blinkd.daemon import Parts
 from blinkd.errors import EnrolmentRefused, UnknownPerson
 from blinkd.identity.enrolment import NewTemplate
 from blinkd.identity.gallery import Gallery
 from blinkd.identity.matcher import Bands
 from blinkd.identity.register import Register
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from tests.unit.store.stores import open_store

@@ -21,7 +21,7 @@ from blinkd.relay.sqlite import SqliteConnections
 from tests.unit.relay.test_books import rows
 
 RELAYS = 6
-NEWEST = 3
+NEWEST = 4
 
 
 def emptied(server: PostgreSQL) -> str:

@@ -16,6 +16,7 @@ from blinkd.liveness.evidence import Eyes
 from blinkd.session.events import Event
 from blinkd.session.machine import SessionMachine
 from blinkd.settings import Settings
+from blinkd.timing import NO_TIMING, Timing
 from blinkd.vision.face import Face
 from blinkd.vision.quality import Quality
 from blinkd.vision.reader import Sample
@@ -123,7 +124,7 @@ class FakeDesk:
 class Stage:
     """A session machine and its fakes; `play` shows it frames at FPS."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, timing: Timing = NO_TIMING) -> None:
         self.reader, self.desk = FakeReader(), FakeDesk()
         used = settings or Settings()
         gallery = Gallery(DIMENSION, [(who, axis(number)) for who, number in PEOPLE.items()])
@@ -133,7 +134,7 @@ class Stage:
             lambda shown: 0.9 if shown.eye_aspect_ratio < 0.15 else 0.1,
         )
         matcher = Matcher(gallery, ThresholdRule(BANDS, None, used.identity))
-        self.machine = SessionMachine(used, self.reader, eyes, matcher, self.desk, str.title, Random(3))
+        self.machine = SessionMachine(used, self.reader, eyes, matcher, self.desk, str.title, Random(3), timing)
         self.index = 0
 
     @property

@@ -18,7 +18,7 @@ import numpy as np
 from blinkd.attendance.clerk import Clerk
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState, pseudonym
 from blinkd.clock import Clock
-from blinkd.daemon import Parts
+from blinkd.parts import Parts
 from blinkd.settings import AttendanceSettings, Settings, StoreSettings, TerminalSettings
 from blinkd.store.database import DATABASE_FILE, Store
 from blinkd.store.schema import migrations

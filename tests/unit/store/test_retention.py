@@ -10,8 +10,8 @@ from blinkd.attendance.proof import in_order, prove
 from blinkd.attendance.punch import Punch
 from blinkd.attendance.supervisor import Supervisor
 from blinkd.clock import Instant
-from blinkd.daemon import Parts
 from blinkd.errors import StoreError
+from blinkd.parts import Parts
 from blinkd.settings import AttendanceSettings, PrivacySettings, Settings
 from blinkd.store import retention
 from blinkd.store.database import Store

@@ -14,8 +14,8 @@ from blinkd.attendance.shifts.assignments import Planner
 from blinkd.attendance.shifts.holidays import Holidays
 from blinkd.attendance.shifts.rota import Assignment, Rota, check_assignment
 from blinkd.attendance.shifts.shift import Shift
-from blinkd.daemon import Parts
 from blinkd.errors import ConfigError, ImportRefused, NotAllowed, UnknownPerson
+from blinkd.parts import Parts
 from blinkd.settings import AttendanceSettings, Settings, TerminalSettings
 from blinkd.store.database import Store
 from tests.unit.attendance.clocks import SetClock

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blinkd.capture.frame import Frame, Image
-from blinkd.daemon import Parts
 from blinkd.measure.attacks.footage import Footage, Order
 from blinkd.measure.attacks.kit import MAKERS
 from blinkd.measure.attacks.sources import Stock
+from blinkd.parts import Parts
 from blinkd.vision.face import Embedding, Face
 
 

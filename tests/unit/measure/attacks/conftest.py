@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.daemon import Parts
 from blinkd.measure.attacks.sources import Stock, survey
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 
 MAN, WOMAN, PORTRAITS = "single_face.mp4", "WolfgangLanger_Pexels.mp4", ("obama.jpg", "0-f1-su-ph.jpg")

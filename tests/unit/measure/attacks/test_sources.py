@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from blinkd.daemon import Parts
 from blinkd.errors import MediaError
 from blinkd.measure.attacks.footage import Order
 from blinkd.measure.attacks.playback import head_crop, play, start_before_blink
 from blinkd.measure.attacks.sources import Stock, find_sources, frames_of, same_person, survey
+from blinkd.parts import Parts
 
 
 def test_what_cannot_be_used_is_listed_with_its_reason_and_the_rest_is_used(media: Path, networks: Parts, tmp_path: Path) -> None:

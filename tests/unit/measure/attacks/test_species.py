@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from blinkd.capture.frame import Image
-from blinkd.daemon import Parts
 from blinkd.measure.attacks.kit import MAKERS
 from blinkd.measure.attacks.sources import Stock
+from blinkd.parts import Parts
 from tests.unit.measure.attacks.clips import Clip, footage, made, ratios, seen, who
 
 SHUT = 0.15

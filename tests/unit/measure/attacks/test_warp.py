@@ -5,10 +5,10 @@ import pytest
 
 from blinkd.capture.frame import Image
 from blinkd.capture.pictures import read_picture
-from blinkd.daemon import Parts
 from blinkd.measure.attacks.camera import to_light
 from blinkd.measure.attacks.cutout import EYE_CORNERS, with_eyes
 from blinkd.measure.attacks.warp import LidWarp, MeshWarp, blink_curve, eye_masks, lids_lowered, turned
+from blinkd.parts import Parts
 from blinkd.vision.face import LEFT_EYE_CONTOUR, RIGHT_EYE_CONTOUR, Face
 
 SHUT, OPEN = 0.15, 0.85  # eye aspect ratio of shut eyes, and share of the first one that counts as open again

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from blinkd.sync.backoff import Backoff
+from blinkd.supervision.restarts import RestartPolicy, Restarts
 
-FIRST_WAIT_S, MOST_WAIT_S, LEAST_WAIT_S = 2.0, 300.0, 1.0
-GOOD_S = 600.0  # a life of this length makes the next failure the first one again
+POLICY = RestartPolicy(first_wait_s=2.0, most_wait_s=300.0, least_wait_s=1.0, good_s=600.0)  # for ever: what waits must go out some day
 STOP_S = 3.0  # from asking it to end until it is killed
 SAY_S = 60.0  # between two lines of the log on failures
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -35,9 +34,7 @@ class SyncProcess:
         self._command = [*command, *([] if config is None else ["--config", str(config)]), "sync", "run", "--parent", str(os.getpid())]
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
-        self._backoff = Backoff(FIRST_WAIT_S, MOST_WAIT_S, LEAST_WAIT_S)
-        self._began = 0.0
-        self._next = float("-inf")
+        self._restarts = Restarts(POLICY, clock)
         self._said = float("-inf")
 
     @property
@@ -51,35 +48,43 @@ class SyncProcess:
         if self._child is not None:
             if (code := self._child.poll()) is None:
                 return
-            if now - self._began >= GOOD_S:
-                self._backoff.reset()
-            self._next = now + self._backoff.next_s()
+            wait = self._restarts.failed()
             self._child = None
             if now - self._said >= SAY_S:
-                log.warning("the sync process has ended (%s); it is started again in %.0f s", _words(code), self._next - now)
+                log.warning("the sync process has ended (%s); it is started again in %.0f s", _words(code), wait)
                 self._said = now
-        if now >= self._next:
-            self._start(now)
+        if self._restarts.due:
+            self._start()
 
-    def stop(self) -> None:
+    @property
+    def failures(self) -> int:
+        """In a row."""
+        return self._restarts.failures
+
+    def ask_to_end(self) -> None:
+        """So that it flushes what it has while others end too."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.send_signal(signal.SIGTERM)
+
+    def stop(self, within_s: float = STOP_S) -> None:
         """End it: asked first, then killed."""
         if self._child is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._child.send_signal(signal.SIGTERM)
+        self.ask_to_end()
         try:
-            self._child.wait(STOP_S)
+            self._child.wait(max(within_s, 0))
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
         self._child = None
 
-    def _start(self, now: float) -> None:
+    def _start(self) -> None:
         try:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603  our own program
-            self._began = now
+            self._restarts.began()
         except OSError as error:  # no memory, no process left: the door goes on
-            self._next = now + self._backoff.next_s()
+            self._restarts.failed()
             log.error("the sync process cannot be started: %s", error.strerror)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.sync.supervisor import MOST_WAIT_S, SyncProcess
+from blinkd.supervision.sync_process import POLICY, SyncProcess
 
 STAND_IN = "import sys, time; print(*sys.argv[1:], file=open(sys.argv[1], 'a')); time.sleep(float(sys.argv[2]))"
 
@@ -37,7 +37,7 @@ def test_it_is_started_again_after_growing_waits_and_told_the_settings_file(tmp_
         ended(process)
         process.look()  # notices the end
         assert not process.running  # it waits first
-        times.now += MOST_WAIT_S + 1
+        times.now += POLICY.most_wait_s + 1
     assert file.read_text().splitlines() == [f"{file} 0 --config /etc/own.toml sync run --parent {os.getpid()}"] * 4
 
 
@@ -51,7 +51,7 @@ def test_a_child_that_is_asked_ends_and_is_not_started_again_at_once(tmp_path: P
 
 
 def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blinkd.sync.supervisor.STOP_S", 0.2)
+    monkeypatch.setattr("blinkd.supervision.sync_process.STOP_S", 0.2)
     deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(sys.argv[1], 'w').close(); time.sleep(60)"
     file = tmp_path / "deaf"
     process = SyncProcess(None, Times(), (sys.executable, "-c", deaf, str(file)))
@@ -71,11 +71,11 @@ def test_a_program_that_is_missing_does_not_reach_the_door(caplog: pytest.LogCap
 def test_the_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "child"
     child = (
-        "import os, sys, time; from blinkd.sync.supervisor import die_with; die_with(int(sys.argv[-1])); "
+        "import os, sys, time; from blinkd.supervision.sync_process import die_with; die_with(int(sys.argv[-1])); "
         "open(sys.argv[1] + '.part', 'w').write(str(os.getpid())); os.rename(sys.argv[1] + '.part', sys.argv[1]); time.sleep(60)"
     )
     parent = (
-        "import sys, time; from blinkd.sync.supervisor import SyncProcess; "
+        "import sys, time; from blinkd.supervision.sync_process import SyncProcess; "
         f"p = SyncProcess(None, time.monotonic, (sys.executable, '-c', {child!r}, sys.argv[1])); p.look(); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", parent, str(file)]) as running:

@@ -1,0 +1,104 @@
+"""Several files put in their places: all of them or none, whenever the power fails.
+
+First every content is written into a folder of its own inside the state folder; then a plan that names them, with one rename: from that moment
+on all of them are as good as in place. Whoever comes next (`resume`) puts the rest where it belongs. A folder without a plan is thrown away.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blinkd.crypto.keyfile import sync_folder
+from blinkd.errors import BundleRefused, StoreError
+
+FOLDER, PLAN = "arriving", "plan.json"
+SECRET = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """target: absolute; mode: permission bits; owner: user and group, None for whoever runs this."""
+
+    target: Path
+    content: bytes
+    mode: int = SECRET
+    owner: tuple[int, int] | None = None
+
+
+def place_all(state_dir: Path, places: Sequence[Place]) -> None:
+    """Put them in their places, in their order. The caller holds the folder's lock (`alone`). Raises StoreError; nothing is changed then.
+
+    Should this be interrupted after all has been written once, `resume` ends it.
+    """
+    folder = state_dir / FOLDER
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        plan = []
+        for number, place in enumerate(places):
+            put(folder / str(number), place.content, SECRET, None)
+            digest = hashlib.sha256(place.content).hexdigest()
+            plan.append({"target": str(place.target), "sha256": digest, "mode": place.mode, "owner": place.owner})
+        put(folder / PLAN, json.dumps(plan).encode(), SECRET, None)
+        sync_folder(state_dir)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(
+            f"{folder}: cannot be written: {error.strerror}; nothing was changed: free some space and check the owner"
+        ) from None
+    resume(state_dir)
+
+
+def resume(state_dir: Path) -> list[Path]:
+    """End what an interruption has left: the files that are in place now. The caller holds the folder's lock.
+
+    Raises StoreError where a target cannot be written (run it again once that is mended), BundleRefused where what was written is torn.
+    """
+    folder = state_dir / FOLDER
+    if not folder.exists():
+        return []
+    done = []
+    try:
+        if (folder / PLAN).exists():
+            for number, one in enumerate(_plan(folder)):
+                content, target = (folder / str(number)).read_bytes(), Path(one["target"])
+                if hashlib.sha256(content).hexdigest() != one["sha256"]:
+                    raise BundleRefused(f"{folder / str(number)}: torn by the disk; remove {folder} and install the bundle once more")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                put(target, content, one["mode"], one["owner"])
+                done.append(target)
+            (folder / PLAN).unlink()  # first: without it the rest is thrown away
+            sync_folder(folder)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or folder}: cannot be written: {error.strerror}; mend that, and run the same command again: it goes on where it stood"
+        ) from None
+    return done
+
+
+def put(target: Path, content: bytes, mode: int, owner: Sequence[int] | None) -> None:
+    """One file, whole or not at all, on the disk when this returns. Raises OSError."""
+    partial = target.with_name(f".{target.name}.arriving")  # always the same: what a crash leaves, the next attempt takes away
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET), "wb") as file:  # noqa: PTH123  a descriptor
+        if owner is not None:
+            os.fchown(file.fileno(), owner[0], owner[1])
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+    sync_folder(target.parent)
+
+
+def _plan(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads((folder / PLAN).read_bytes()))
+    except ValueError:
+        raise BundleRefused(f"{folder / PLAN}: torn by the disk; remove {folder} and install the bundle once more") from None

@@ -1,0 +1,108 @@
+"""The loop of the terminal: frames in, events out, signs of life to systemd for work that was really done."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Event as Flag
+from typing import Protocol
+
+from blinkd.capture.frame import Frame
+from blinkd.capture.live import CameraState
+from blinkd.errors import KeyMissing, StoreError
+from blinkd.session.events import Event
+from blinkd.supervision.notify import Notifier
+from blinkd.supervision.vision import Vision
+
+FRAME_WAIT_S = 0.5  # how long the loop waits for a frame before it looks whether it shall stop
+LOOK_S = 1.0  # between looks at everything else
+
+log = logging.getLogger(__name__)
+
+
+class Capture(Protocol):
+    """The camera; LiveCapture behaves so."""
+
+    @property
+    def state(self) -> CameraState:
+        """How it is."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether only a new process can help."""
+
+    def latest(self, after_index: int, timeout_s: float) -> Frame | None:
+        """The newest frame."""
+
+
+class Loop:
+    """One thread's work. The door is opened by `report`, so nothing slow may stand before it."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        vision: Vision,
+        report: Callable[[list[Event]], None],
+        look: Callable[[], None],
+        ready: Callable[[], None],
+        notifier: Notifier,
+    ) -> None:
+        """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at."""
+        self._capture = capture
+        self._vision = vision
+        self._report = report
+        self._look = look
+        self._ready: Callable[[], None] | None = ready
+        self._notifier = notifier
+        self._troubles: dict[str, str] = {}  # the store's last complaint at each kind of work
+
+    @property
+    def trouble(self) -> str:
+        """What the store complains of; empty while it takes what it is given."""
+        return next(iter(self._troubles.values()), "")
+
+    def run(self, stop: Flag) -> None:
+        """Until told to stop. Raises VisionFailed."""
+        after, last_t, looked = -1, 0.0, -math.inf
+        while not stop.is_set():
+            frame = self._capture.latest(after, FRAME_WAIT_S)
+            if time.monotonic() - looked >= LOOK_S:
+                self._carefully("look", self._look)
+                looked = time.monotonic()
+            if frame is not None:
+                after, last_t = frame.index, frame.t
+                self._carefully("frame", partial(self._process, frame))
+                if self._vision.works:
+                    self._notifier.alive()
+                    self._be_ready()
+            elif self._capture.state.status == "lost":
+                self._interrupt(last_t)
+                if not self._capture.stuck:
+                    self._notifier.alive()  # a camera that is unplugged is not mended by a new process
+        self._interrupt(last_t)
+
+    def _process(self, frame: Frame) -> None:
+        self._report(self._vision.process(frame))
+
+    def _interrupt(self, t: float) -> None:
+        self._carefully("frame", lambda: self._report(self._vision.interrupt(t)))
+
+    def _be_ready(self) -> None:
+        if self._ready is not None:
+            self._ready()
+            self._ready = None
+
+    def _carefully(self, kind: str, work: Callable[[], None]) -> None:
+        """A store that does not take a record lets nobody in, but must not end the daemon: it may have room again in a minute.
+
+        The session stays open meanwhile, so the next frame tries again. Said once for each new reason.
+        """
+        try:
+            work()
+        except (StoreError, KeyMissing) as error:
+            if str(error) != self._troubles.get(kind):
+                log.error("%s", error)
+            self._troubles[kind] = str(error)
+        else:
+            self._troubles.pop(kind, None)
