@@ -16,10 +16,12 @@ from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.crypto.unlocked import has_keyring
+from blinkd.entry.entry import open_entry
 from blinkd.errors import BlinkdError, ConfigError, VisionFailed
 from blinkd.fleet.expiry import expiry_of
 from blinkd.identity.gallery import Gallery
 from blinkd.outputs.port import Health, Output, PartHealth
+from blinkd.outputs.wired import open_wired
 from blinkd.parts import Parts
 from blinkd.session.events import Event
 from blinkd.session.terminal import Terminal
@@ -83,7 +85,6 @@ class Duty:
         self._notifier = notifier
         self._reload = reload
         metrics = _metrics(settings)
-        self._outputs: list[Output] = [] if metrics is None else [metrics]
         self._parts = parts = Parts(settings, gallery=True, timing=NO_TIMING if metrics is None else metrics.timing)
         parts.count(store)
         embedder = parts.embedder
@@ -94,9 +95,13 @@ class Duty:
         self._vision = Vision(self._main_line, self._forget_networks)
         self._sync = SyncProcess(config) if settings.sync.broker else None
         self._daily = Daily(self._keep_up)
-        self._outputs += self._others()
+        self._entry = open_entry(settings, store, parts.clerk(store, store, parts.clock), parts.clock)
+        # the door first: somebody waits before it
+        self._outputs: list[Output] = [*open_wired(settings, store.book, parts.clock), *self._others()]
+        if metrics is not None:
+            self._outputs.append(metrics)
         self._capture = LiveCapture(lambda: open_source(self._settings.camera), settings.camera, _camera_changed)
-        self._loop = Loop(self._capture, self._vision, self._report, self._look, self._ready, notifier)
+        self._loop = Loop(self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier)
         self._is_ready = self._behind = self._renew = False  # _behind: somebody has written, and what it was has not been looked at yet
         self._told: tuple[PartHealth, ...] = ()
         self._people = len(store.people.all())
@@ -124,6 +129,8 @@ class Duty:
             self._sync.ask_to_end()
         for output in self._outputs:
             output.close()
+        if self._entry is not None:
+            self._entry.close()
         self._capture.close()
         self._daily.join(until - time.monotonic())
         if self._sync is not None:
@@ -133,6 +140,8 @@ class Duty:
         """Of every part, now."""
         parts = [self._camera_part(), self._vision_part(), self._store_part(), self._clock_part(), self._sync_part(), self._certificate]
         parts += [part for output in self._outputs if (part := output.part()) is not None]
+        if self._entry is not None:
+            parts.append(self._entry.part())
         pending, failed = self._counts
         return Health(tuple(parts), self._capture.state.fps, self._people, len(self._gallery), pending, failed, read_temperature_c())
 
@@ -155,6 +164,8 @@ class Duty:
         if self._renew:
             self._renew = False
             self._vision.renew()
+            if self._entry is not None:
+                self._entry.renew(self._parts.clerk(self._store, self._store, self._parts.clock))
         self._timekeeper.look()
         self._behind = self._store.changed_elsewhere() or self._behind
         if self._behind:
@@ -214,7 +225,7 @@ class Duty:
 
     def _report(self, events: list[Event]) -> None:
         for event in events:
-            for output in self._outputs:  # first: somebody waits before the door
+            for output in self._outputs:  # before it is logged: somebody waits at the door
                 output.event(event)
             # the journal knows people by id only
             shown = {key: value for key, value in event.details.items() if key != "name"}

@@ -11,8 +11,8 @@ from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.cli.passwords import PasswordFd, Passwords
 from blinkd.cli.whole_file import write_whole
 from blinkd.crypto.pins import check_pin, code_digest, hash_pin, new_code
-from blinkd.parts import Parts
 from blinkd.errors import PinRefused
+from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.replica import Kind
 

@@ -85,6 +85,10 @@ class EntryDesk:
         self._clock = clock
         self._limits = limits
 
+    def renew(self, clerk: Attendance) -> None:
+        """The rules have changed: somebody else writes attendance from now on."""
+        self._clerk = clerk
+
     def ask(self, typed: PinTyped) -> Question | list[Event]:
         """What is to be compared; or events, where it is not asked at all.
 

@@ -36,6 +36,16 @@ class Capture(Protocol):
         """The newest frame."""
 
 
+class Entry(Protocol):
+    """PINs and badges; entry.Entry behaves so."""
+
+    def see(self, frame: Frame) -> None:
+        """A frame, on which a badge may be."""
+
+    def poll(self) -> list[Event]:
+        """What has been decided since the last call."""
+
+
 class Loop:
     """One thread's work. The door is opened by `report`, so nothing slow may stand before it."""
 
@@ -43,6 +53,7 @@ class Loop:
         self,
         capture: Capture,
         vision: Vision,
+        entry: Entry | None,
         report: Callable[[list[Event]], None],
         look: Callable[[], None],
         ready: Callable[[], None],
@@ -51,6 +62,7 @@ class Loop:
         """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at."""
         self._capture = capture
         self._vision = vision
+        self._entry = entry
         self._report = report
         self._look = look
         self._ready: Callable[[], None] | None = ready
@@ -67,6 +79,8 @@ class Loop:
         after, last_t, looked = -1, 0.0, -math.inf
         while not stop.is_set():
             frame = self._capture.latest(after, FRAME_WAIT_S)
+            if self._entry is not None:
+                self._carefully("entry", partial(self._enter, self._entry, frame))
             if time.monotonic() - looked >= LOOK_S:
                 self._carefully("look", self._look)
                 looked = time.monotonic()
@@ -81,6 +95,11 @@ class Loop:
                 if not self._capture.stuck:
                     self._notifier.alive()  # a camera that is unplugged is not mended by a new process
         self._interrupt(last_t)
+
+    def _enter(self, entry: Entry, frame: Frame | None) -> None:
+        if frame is not None:
+            entry.see(frame)
+        self._report(entry.poll())
 
     def _process(self, frame: Frame) -> None:
         self._report(self._vision.process(frame))

@@ -89,7 +89,7 @@ def test_what_is_not_known_yet_is_counted_as_other_and_adds_one_label_only(metri
     found = samples(metrics)
     assert value(found, "blinkd_decisions_total", reason="other") == 50
     assert value(found, "blinkd_punches_total", direction="other") == 50
-    assert sum(name == "blinkd_decisions_total" for name, _ in found) == 9
+    assert sum(name == "blinkd_decisions_total" for name, _ in found) == 12
 
 
 def test_a_challenge_counts_once_however_many_steps_it_has(metrics: Metrics) -> None:

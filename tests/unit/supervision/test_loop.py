@@ -50,6 +50,22 @@ class Vision:
         return []
 
 
+class Entry:
+    """Decides something at every call, or raises."""
+
+    def __init__(self, trouble: str = "") -> None:
+        self.trouble = trouble
+        self.seen = 0
+
+    def see(self, frame: Frame) -> None:  # noqa: ARG002
+        self.seen += 1
+
+    def poll(self) -> list[Any]:
+        if self.trouble:
+            raise StoreError(self.trouble)
+        return ["decided"]
+
+
 class Notifier:
     fed = 0
 
@@ -60,15 +76,16 @@ class Notifier:
 class Run:
     """One run of the loop."""
 
-    def __init__(self, vision: Vision, frames: list[bool], *, stuck: bool = False) -> None:
+    def __init__(self, vision: Vision, frames: list[bool], *, stuck: bool = False, entry: "Entry | None" = None) -> None:
         stop, self.notifier = threading.Event(), Notifier()
         self.looks = self.ready = 0
+        self.reported: list[Any] = []
         loop: Any = Loop
-        self.loop = loop(Camera(frames, stop, stuck=stuck), vision, self._report, self._look, self._ready, self.notifier)
+        self.loop = loop(Camera(frames, stop, stuck=stuck), vision, entry, self._report, self._look, self._ready, self.notifier)
         self.loop.run(stop)
 
     def _report(self, events: list[Any]) -> None:
-        assert events == []
+        self.reported += events
 
     def _look(self) -> None:
         self.looks += 1
@@ -105,3 +122,18 @@ def test_frames_that_nobody_looks_at_are_no_sign_of_life() -> None:
 def test_a_lost_camera_that_is_being_opened_again_is_alive_and_one_that_only_a_new_process_can_open_is_not() -> None:
     assert Run(Vision([]), [False] * 3).notifier.fed >= 3
     assert Run(Vision([]), [False] * 3, stuck=True).notifier.fed == 0
+
+
+def test_a_pin_is_heard_with_and_without_frames_and_a_badge_is_looked_for_on_each() -> None:
+    entry = Entry()
+    run = Run(Vision([]), [True, False, True], entry=entry)
+    assert entry.seen == 2
+    assert run.reported == ["decided"] * 4  # the last call is the one that ends the test
+
+
+def test_an_entry_that_the_store_does_not_take_keeps_nobody_with_a_face_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    vision = Vision([])
+    with caplog.at_level(logging.ERROR):
+        run = Run(vision, [True] * 3, entry=Entry("disk full"))
+    assert (vision.seen, run.notifier.fed, run.reported) == (3, 3, [])
+    assert [record.message for record in caplog.records] == ["disk full"]
