@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from peewee import DataError, IntegrityError, InterfaceError, ProgrammingError, SqliteDatabase
@@ -16,9 +16,10 @@ from blinkd.store import credentials
 from blinkd.store.book import Guard
 from blinkd.store.erasure import Erasure, Hours
 from blinkd.store.naming import check_id, clean_consent, clean_group, clean_name
-from blinkd.store.registry import CONFLICT, ENROLMENT, FORGED, WAITING, Registry, Waiting
+from blinkd.store.precedence import Precedence
+from blinkd.store.registry import ENROLMENT, FORGED, Registry, Waiting
 from blinkd.store.replica import PersonReplica, TemplateReplica
-from blinkd.store.timeline import NOBODY, Incoming, Timeline
+from blinkd.store.timeline import Incoming, Timeline
 from blinkd.store.vouching import Vouching
 
 OLD = "old"  # reason of the quarantine
@@ -55,6 +56,7 @@ class Intake:
     ) -> None:
         self._database = database
         self._registry = registry
+        self._precedence = Precedence(database, registry)
         self._erasure = erasure
         self._vouching = vouching
         self._timeline = timeline
@@ -126,12 +128,12 @@ class Intake:
         lost: bool,
     ) -> None:
         """lost: the relay may have lost what is here of it, and gone on without, so that a later version need not be a newer one."""
-        own = self._own(one)
-        pending = own if own is not None and self._waits(own) else None
+        own = self._precedence.own(one)
+        pending = own if own is not None and self._precedence.waits(own) else None
         lost = lost or (pending is not None and bool(pending.again))
         if own is not None and own.version >= one.version and (pending is None or not lost):
             return  # it is here already
-        if pending is not None and one.author == here and self._is_what_waits(one, pending):
+        if pending is not None and one.author == here and self._precedence.is_what_waits(one, pending):
             self._registry.settle(one.record, one.edit, one.version, epoch=one.epoch)  # its receipt was lost
             return
         if (
@@ -143,15 +145,15 @@ class Intake:
             # and does not remember it
             self._registry.keep(one.record, one.version)
             return
-        if pending is not None and self._says_the_same(one, pending):
+        if pending is not None and self._precedence.says_the_same(one, pending):
             self._registry.settle(one.record, pending.edit, one.version, epoch=one.epoch)
             self._by(one)
             return
-        if pending is not None and self._stands(one, pending, lost):
+        if pending is not None and self._precedence.stands(one, pending, lost):
             self._registry.keep(one.record, one.version)
             self._by(one)
             return
-        if own is not None and self._is_old(here, one, own):
+        if own is not None and self._precedence.is_old(here, one, own):
             self._quarantine(one, (OLD, f"terminal {one.author} made it before what stands here; somebody has put it back"))
             taken.quarantined += 1
             return
@@ -160,7 +162,7 @@ class Intake:
             self._quarantine(one, refused)
             taken.quarantined += 1
             return
-        if pending is not None and not self._repeats(pending) and not (one.deleted and pending.deleted):
+        if pending is not None and not self._precedence.repeats(pending) and not (one.deleted and pending.deleted):
             self._registry.lose(pending, one.author, seal(pending), now)
             taken.conflicts += 1
         try:
@@ -214,95 +216,12 @@ class Intake:
         """What was noted as changed here is no longer this terminal's change."""
         self._database.execute_sql("DELETE FROM registry_changes WHERE type = ? AND local_id = ?", (kind, local_id))
 
-    def _own(self, one: Incoming) -> Waiting | None:
-        """What is here of a record: known to the registry, or, where somebody was enrolled here under the same id, not yet."""
-        row = self._database.execute_sql(f"SELECT {WAITING} FROM registry WHERE record = ?", (one.record,)).fetchone()
-        if row is not None:
-            return Waiting(*row)
-        local_id = None if one.replica is None else one.replica.id
-        if (
-            local_id is not None
-            and self._database.execute_sql(
-                "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?", (one.type, local_id)
-            ).fetchone()
-        ):
-            return Waiting(one.record, one.type, local_id, 0, 0)
-        return None
-
-    def _waits(self, own: Waiting) -> bool:
-        sql = f"SELECT 1 FROM registry WHERE record = ? AND (sync = 'PENDING' OR reason = '{CONFLICT}') UNION ALL SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
-        return self._database.execute_sql(sql, (own.record, own.type, own.local_id)).fetchone() is not None
-
-    def _is_old(self, here: str, one: Incoming, own: Waiting) -> bool:
-        """Whether what a page shows as new was made before what stands here: nobody signs for a page, so whoever stands between the relay and
-        this terminal, or is the relay, can show old changes again.
-
-        The relay's own rules tell: new is what its author made knowing what stands here, or after it, being its author too; every deletion; what
-        was changed where somebody had only brought the same version again; and what was brought again of a later version than was known here.
-        """  # fmt: skip
-        if own.version == 0 or one.deleted or one.refused is not None or one.base >= own.version:
-            return False
-        author, edit, base, again, deleted = self._database.execute_sql(
-            "SELECT author, author_edit, author_base, author_again, deleted FROM registry WHERE record = ?", (one.record,)
-        ).fetchone()
-        if author == NOBODY and not deleted:
-            return False
-        author, edit = (here, own.edit) if author is None else (str(author), int(edit or 0))
-        if one.author == author and one.edit > edit:
-            return False
-        if base is not None and again and (one.base == base if deleted else one.base >= base):
-            return False
-        if base is not None and one.again and one.base > base and not deleted:
-            return False
-        return not self._says_the_same(one, own)  # after a relay was put back, another terminal may send what stands here
-
     def _by(self, one: Incoming) -> None:
         """Note whose change the relay's version of a record is."""
         self._database.execute_sql(
             "UPDATE registry SET author = ?, author_edit = ?, author_base = ?, author_again = ? WHERE record = ?",
             (one.author, one.edit, one.base, int(one.again), one.record),
         )
-
-    def _stands(self, one: Incoming, pending: Waiting, lost: bool) -> bool:
-        """Whether what waits here stands against what the relay has."""
-        repeats = self._repeats(pending)
-        if pending.deleted:  # against whatever was not made knowing of it
-            return not (repeats and one.base == pending.version)
-        if one.deleted:
-            return one.again and not repeats and pending.version == one.base
-        if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
-            return pending.version > one.base or (pending.version == one.base and not repeats)
-        return lost and pending.version > one.base  # its author did not know of what is here
-
-    def _repeats(self, pending: Waiting) -> bool:
-        """Whether nothing has changed here, and what waits only brings a relay again what it has lost."""
-        return bool(pending.again) and not self._is_noted(pending)
-
-    def _is_noted(self, own: Waiting) -> bool:
-        """Whether it has changed here since it was last given its place in the registry."""
-        sql = "SELECT 1 FROM registry_changes WHERE type = ? AND local_id = ?"
-        return self._database.execute_sql(sql, (own.type, own.local_id)).fetchone() is not None
-
-    def _is_what_waits(self, one: Incoming, pending: Waiting) -> bool:
-        """Whether this terminal's change that the relay has is the one that waits: another can have the same number where the terminal was put
-        back from a back-up, or another machine bore its name before.
-        """  # fmt: skip
-        if one.edit != pending.edit or (one.refused is not None and one.refused[0] in FORGED):
-            return False
-        return one.refused is not None or self._is_noted(pending) or self._says_the_same(one, pending)
-
-    def _says_the_same(self, one: Incoming, pending: Waiting) -> bool:
-        """Whether another terminal has sent what this one would: both bring a relay again what it has lost."""
-        if one.said is not None or one.deleted:
-            return one.deleted == pending.deleted and (pending.open is None or one.said == json.loads(pending.open))
-        if pending.local_id is None or one.replica is None:
-            return False
-        if one.type == "template":
-            return one.replica.id == pending.local_id  # templates are never changed
-        own = self._registry.replica(one.type, pending.local_id)
-        if isinstance(own, PersonReplica) and isinstance(one.replica, PersonReplica) and one.replica.credentials is None:
-            own = replace(own, credentials=None)  # of what the author does not know of nothing is said
-        return own == one.replica
 
     def _unusable(self, one: Incoming, dimensions: dict[str, int]) -> tuple[str, str] | None:
         """Why a record that opened cannot be used here."""
