@@ -1,4 +1,4 @@
-"""Lines by gpiozero, which is imported when a line is really wanted: it exists for boards, not for every machine."""
+"""Lines by gpiozero, which is imported when a line is really wanted: few terminals have one."""
 
 import contextlib
 import importlib
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from blinkd.errors import LinesFailed
 
 FACTORIES = {"lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"), "rpigpio": ("gpiozero.pins.rpigpio", "RPiGPIOFactory")}
-INSTALL = "apt install python3-lgpio python3-gpiozero, or install blinkd with its extra 'pi'; or set the driver to 'none'"
+INSTALL = "apt install python3-lgpio, or install blinkd with its extra 'pi'; or set the driver to 'none'"
 
 
 class GpioLines:
