@@ -139,3 +139,7 @@ class ReaderLost(BlinkdError):
 
 class PinRefused(BlinkdError):
     """A new PIN would be guessed, or is none; or a badge's code is too short, or somebody else's."""
+
+
+class BackupRefused(BlinkdError):
+    """A back-up cannot be made, or is torn, another organisation's, too new, or has no place here; what there was is untouched."""

@@ -308,6 +308,16 @@ class PrivacySettings(Section):
         return value
 
 
+class BackupSettings(Section):
+    """Copies of everything that the terminal keeps, encrypted, made once a day by `blinkd upkeep`."""
+
+    folder: Path | None = None  # of another disk or a network mount; none: no back-ups
+    keep: int = Field(7, ge=1, le=3650)  # how many of this terminal's stay there; somebody who was deleted is in them until they are gone
+    other_disk: bool = (
+        True  # refuse a folder of the disk that the state is on: mostly a mount that is not there, and no help when a card dies
+    )
+
+
 class StoreSettings(Section):
     """The database on the terminal."""
 
@@ -432,6 +442,7 @@ class Settings(BaseSettings):
     entry: EntrySettings = EntrySettings()
     privacy: PrivacySettings = PrivacySettings()
     store: StoreSettings = StoreSettings()
+    backup: BackupSettings = BackupSettings()
     sync: SyncSettings = SyncSettings()
     relay: RelaySettings = RelaySettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -24,7 +24,7 @@ RUNTIME = Path("/run")  # in memory
 # Of the verbs those that work on the state folder; None: all of their own verbs do
 VERBS: dict[str, frozenset[str] | None] = {
     **dict.fromkeys(("run", "replay", "enroll", "import", "identify", "people", "log", "shifts", "report", "stats", "export"), None),
-    **dict.fromkeys(("watermark", "upkeep", "keys", "sync", "doctor"), None),
+    **dict.fromkeys(("watermark", "upkeep", "backup", "keys", "sync", "doctor"), None),
     "models": frozenset({"bench"}),
     "fleet": frozenset({"request"}),  # claim and renew may write settings, which are root's, and hand the daemon what is the daemon's
 }

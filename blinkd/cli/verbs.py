@@ -24,6 +24,7 @@ VERBS = {  # in the order of the help: name, module of blinkd.cli
     "export": "export",
     "watermark": "watermark",
     "upkeep": "upkeep",
+    "backup": "backup",
     "evaluate": "evaluate",
     "models": "models",
     "keys": "keys",

@@ -30,12 +30,10 @@ def load_key(state_dir: Path, name: KeyName, *, create: bool) -> bytes:
 
     Raises KeyMissing when it is missing, torn, readable by others or not readable at all, StoreError when a new one cannot be written.
     """
-    folder = os.environ.get(CREDENTIALS_VARIABLE)
-    credential = Path(folder) / name.credential if folder else None
+    if (given := credential(name)) is not None:
+        return given
     path = state_dir / name.file
     try:
-        if credential is not None and credential.exists():
-            return _checked(credential, credential.read_bytes())
         if not path.exists():
             if not create:
                 raise KeyMissing(f"{path}: {name.remedy}")
@@ -45,6 +43,16 @@ def load_key(state_dir: Path, name: KeyName, *, create: bool) -> bytes:
         return _checked(path, path.read_bytes())
     except OSError as error:
         raise KeyMissing(f"{error.filename or path}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def credential(name: KeyName) -> bytes | None:
+    """The systemd credential, 32 bytes; None where there is none. Raises KeyMissing."""
+    folder = os.environ.get(CREDENTIALS_VARIABLE)
+    path = Path(folder) / name.credential if folder else None
+    try:
+        return _checked(path, path.read_bytes()) if path is not None and path.exists() else None
+    except OSError as error:
+        raise KeyMissing(f"{path}: cannot be read: {error.strerror}; check its owner and mode") from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -29,6 +29,7 @@ def examine(settings: Settings, config: Path = DEFAULT_CONFIG_FILE) -> Iterator[
         ("temperature", machine.temperature),
         ("power", machine.power),
         ("upkeep", lambda: records.upkeep(parts)),
+        ("backup", lambda: records.backup(parts)),
         ("clock", lambda: timing.clock(parts.clock, trust_hardware=settings.terminal.trust_hardware_clock)),
         ("keyring", lambda: network.keyring(settings)),
         ("certificate", lambda: network.certificate(settings, parts.clock)),

@@ -5,9 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from blinkd.attendance.proof import in_order, prove
+from blinkd.backup.making import backups, folder_of
 from blinkd.crypto.signing import Signer
 from blinkd.doctor.check import Check
-from blinkd.errors import KeyMissing
+from blinkd.errors import BackupRefused, KeyMissing
 from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.anchors import head_file, other_heads
@@ -15,6 +16,7 @@ from blinkd.store.database import DATABASE_FILE
 from blinkd.upkeep import last_run
 
 UPKEEP_LATE = timedelta(days=3)
+BACKUP_LATE = timedelta(days=2)
 CHAIN_MOST = 5_000  # entries whose signatures are checked here, in about a second; `blinkd log verify` checks any number
 
 
@@ -79,6 +81,26 @@ def upkeep(parts: Parts) -> Check:
     detail = f"last run {last:%Y-%m-%d %H:%M} UTC"
     late = not timedelta(0) <= parts.clock.now().utc - last <= UPKEEP_LATE
     return Check("upkeep", "warn", detail, fix) if late else Check("upkeep", "ok", detail)
+
+
+def backup(parts: Parts) -> Check:
+    """Whether there is a recent one."""
+    settings, fix = parts.settings, "run blinkd backup create, and see what it says"
+    if settings.backup.folder is None:
+        if settings.sync.broker:
+            return Check("backup", "ok", "none; what the relay has comes back from there")
+        return Check("backup", "warn", "none, and no relay: all is lost with the card", "name a folder of another disk in [backup]")
+    try:
+        found = backups(folder_of(settings), settings.terminal.id)
+    except BackupRefused as error:
+        return Check("backup", "warn", str(error), fix)
+    if not found:
+        return Check("backup", "warn", f"{settings.backup.folder}: none of this terminal yet", fix)
+    path, header = found[-1]
+    detail = f"{len(found)}, the newest of {header.made:%Y-%m-%d %H:%M} UTC: {path}"
+    if not timedelta(0) <= parts.clock.now().utc - header.made <= BACKUP_LATE:
+        return Check("backup", "warn", detail, fix)
+    return Check("backup", "ok", detail)
 
 
 def _public(folder: Path) -> bytes | None:

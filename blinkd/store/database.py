@@ -33,6 +33,7 @@ from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
 from blinkd.store.registry import Registry
+from blinkd.store.resealing import reseal
 from blinkd.store.retention import Retention
 from blinkd.store.rosters import Rosters
 from blinkd.store.scans import ScanLog
@@ -204,6 +205,13 @@ class Store:
             except Damaged as damage:
                 raise StoreError(f"{self.path}: damaged ({damage}); {REMEDY}") from None
             self._database.execute_sql("PRAGMA optimize")
+
+    def reseal(self, old: bytes, new: bytes) -> int:
+        """Seal templates, PINs and badges by another key, 32 bytes each; returns how many. Raises KeyMissing where one does not open, StoreError."""
+        with self.transaction():
+            count = reseal(self._database, TemplateCipher(old), TemplateCipher(new))
+        self._key = new
+        return count
 
     def connection(self) -> sqlite3.Connection:
         """SQLite's own, for what must write very many rows at once; within a transaction."""

@@ -45,8 +45,10 @@ class Terminal:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "blinkd", *arguments]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+    def run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), env=self.environment, capture_output=True, text=True, check=False, timeout=120, pass_fds=pass_fds
+        )
 
     def now(self, wait_s: float = 60) -> subprocess.CompletedProcess[str]:
         return self.run("sync", "now", "--wait", str(wait_s), "--json")

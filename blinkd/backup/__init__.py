@@ -1,0 +1,1 @@
+"""Back-ups of a terminal: everything of its state folder in one encrypted file, and the way back."""
