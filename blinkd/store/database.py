@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -232,8 +232,25 @@ class Store:
 
     def _cipher(self, may_create: bool) -> TemplateCipher:
         if self._key is None:
-            self._key = template_key(self._state_dir, create=may_create)
+            sealed = self._some_sealed()
+            # a second key would keep the terminal from reading what the first one sealed
+            key = template_key(self._state_dir, create=may_create and sealed is None)
+            if sealed is not None:
+                sealed(TemplateCipher(key))
+            self._key = key
         return TemplateCipher(self._key)
+
+    def _some_sealed(self) -> Callable[[TemplateCipher], object] | None:
+        """How to open one of the sealed records, which shows whether a key is the right one; None where there is none."""
+        row = self._database.execute_sql("SELECT id, person_id, model_id, sealed FROM templates ORDER BY rowid LIMIT 1").fetchone()
+        if row is not None:
+            id_, person, model, sealed = row
+            return lambda cipher: cipher.open(id_, person, model, bytes(sealed))
+        row = self._database.execute_sql("SELECT id, person_id, kind, sealed FROM credentials LIMIT 1").fetchone()
+        if row is None:
+            return None
+        name, owner, kind, text = row
+        return lambda cipher: cipher.open_text(name, owner, kind, bytes(text))
 
     def _forget(self) -> None:
         """Empty the write-ahead log, which still holds what has just been deleted.

@@ -304,7 +304,7 @@ class Intake:
         return former
 
     def _put_template(self, template: TemplateReplica, dimensions: dict[str, int]) -> None:
-        sealed = self._cipher(not dimensions).seal(template.id, template.person_id, template.model_id, template.vector)
+        sealed = self._cipher(True).seal(template.id, template.person_id, template.model_id, template.vector)
         self._database.execute_sql(
             "INSERT INTO templates (id, person_id, model_id, dimension, sealed, quality, source, created_at, view, label, moment) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
