@@ -34,6 +34,10 @@ class StoreError(BlinkdError):
     """The database cannot be opened, written or trusted; what is on disk is left as it is."""
 
 
+class DatabaseAway(StoreError):
+    """The database server does not answer, or is not ready yet; another try later may do."""
+
+
 class StateBusy(BlinkdError):
     """Another blinkd daemon already works on this state folder."""
 

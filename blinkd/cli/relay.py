@@ -20,7 +20,7 @@ from blinkd.errors import ConfigError
 from blinkd.relay.connections import OpenConnections
 from blinkd.relay.core import Core
 from blinkd.relay.migrate import migrate
-from blinkd.relay.opening import open_connections
+from blinkd.relay.opening import once_there, open_connections
 from blinkd.relay.verification import Checker, NoAuthority
 from blinkd.settings import RelaySettings, Settings
 from blinkd.supervision.journal import start_log
@@ -58,8 +58,15 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_on)
     with contextlib.closing(Notifier(os.environ)) as notifier, _database() as connections:
-        migrate(connections)
         checker = _checker(settings.relay)
+        core = Core(connections, checker)
+
+        def prepare() -> str:
+            migrate(connections)
+            return core.group()
+
+        if (group := once_there(prepare, stop)) is None:
+            return
 
         def stopped() -> bool:
             notifier.alive()
@@ -70,7 +77,7 @@ def run(
                 raise ConfigError("relay.broker names no broker and the HTTP API is off, so there is nothing to do; set relay.broker")
             notifier.ready()
             if settings.relay.broker:
-                _consume(settings.relay, connections, checker, stopped)
+                _consume(settings.relay, core, group, stopped)
             while not stopped():
                 stop.wait(ALIVE_S)
             notifier.stopping()
@@ -167,12 +174,11 @@ def _served(settings: Settings, connections: OpenConnections, checker: Checker, 
         server.stop()
 
 
-def _consume(settings: RelaySettings, connections: OpenConnections, checker: Checker, stopped: Callable[[], bool]) -> None:
+def _consume(settings: RelaySettings, core: Core, group: str, stopped: Callable[[], bool]) -> None:
     from blinkd.relay.service import Service, relay_broker, relay_link  # noqa: PLC0415
 
-    core = Core(connections, checker)
     service = Service(core, gather_s=settings.gather_ms / 1000, most=settings.gather_most, stopped=stopped)
-    service.run(relay_link(service, relay_broker(settings), settings.name, core.group() if settings.share else None))
+    service.run(relay_link(service, relay_broker(settings), settings.name, group if settings.share else None))
 
 
 def _checker(settings: RelaySettings) -> Checker:

@@ -1,13 +1,24 @@
-"""Opens the database that the environment names."""
+"""Opens the database that the environment names, and waits for one that comes up later than the relay."""
 
+import logging
 import os
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from blinkd.errors import DatabaseAway
 from blinkd.relay.connections import OpenConnections
+from blinkd.sync.backoff import Backoff
 
 DATABASE_VARIABLE = "DATABASE_URL"
+PATIENCE_S = 60.0  # for a database that is begun at the same time; then the process ends, and whoever supervises it begins another
 SQLITE_FILE = Path("cloud_blink.db")  # in the working directory, as in the origin
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 def open_connections(environ: Mapping[str, str] | None = None) -> OpenConnections:
@@ -20,3 +31,18 @@ def open_connections(environ: Mapping[str, str] | None = None) -> OpenConnection
     from blinkd.relay.sqlite import SqliteConnections  # noqa: PLC0415
 
     return SqliteConnections(SQLITE_FILE)
+
+
+def once_there(work: Callable[[], T], stop: threading.Event, patience_s: float = PATIENCE_S) -> T | None:
+    """What `work` returns, tried again while the database is away; None where `stop` was set. Raises DatabaseAway when patience ends."""
+    backoff, until = Backoff(0.5, 5.0), time.monotonic() + patience_s
+    while True:
+        try:
+            return work()
+        except DatabaseAway as error:
+            wait = backoff.next_s()
+            if time.monotonic() + wait > until:
+                raise
+            log.warning("%s; next try in %.0f s", error, wait)
+            if stop.wait(wait):
+                return None

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from blinkd.errors import StoreError
+from blinkd.errors import DatabaseAway, StoreError
 from blinkd.relay.connections import ERA_BYTES, Cursor
 
 MOST_CONNECTIONS = 4  # of a process: a request holds one for milliseconds, and a managed database counts them
@@ -110,7 +110,7 @@ class PostgresConnections:
             connection = psycopg.connect(self._url, **self._patience)  # type: ignore[arg-type]  # options of libpq, by name
         except psycopg.Error as error:
             words = (str(error).splitlines() or [type(error).__name__])[0]  # libpq's own, which never has a password
-            raise StoreError(f"database {self.name}: {words}; check that it runs and DATABASE_URL is right") from None
+            raise DatabaseAway(f"database {self.name}: {words}; check that it runs and DATABASE_URL is right") from None
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # whatever the database prefers: rows are locked where it counts
         connection.prepare_threshold = None  # a pooler that hands out connections by the transaction knows no prepared statements
         self.era = secrets.token_hex(ERA_BYTES)

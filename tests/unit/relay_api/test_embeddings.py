@@ -101,7 +101,7 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(c
 
 
 def test_without_the_vision_parts_the_answer_says_so(connect: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "blinkd.daemon", None)
+    monkeypatch.setitem(sys.modules, "blinkd.parts", None)
     answer = connect(LocalVision(Settings())).post(EMBEDDINGS, files={"file": blank()})
     assert (answer.status_code, answer.json()["error"]) == (501, "no_vision")
 
