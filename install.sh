@@ -15,15 +15,15 @@ readonly LOCK_FILE=$ROOT/requirements.lock
 LOG=$ROOT/.cache/install.log # of an installation: below /opt/blinkd
 
 # Sections of requirements.lock in the order in which they were resolved: a package stands in the first that needs it.
-readonly ALL_SECTIONS=(backend terminal demo pi relay build dev lock)
-readonly DEMO_SECTIONS=(backend terminal demo)
-readonly TEST_SECTIONS=(backend terminal demo relay build dev)
-readonly RELEASE_SECTIONS=(backend terminal relay) # a release serves terminals and relays
+readonly ALL_SECTIONS=(backend terminal relay web demo pi build dev lock)
+readonly DEMO_SECTIONS=(backend terminal relay web demo)
+readonly TEST_SECTIONS=(backend terminal relay web demo build dev)
+readonly RELEASE_SECTIONS=(backend terminal relay web) # a release serves terminals and relays
 
 readonly DEMO_PACKAGES=(ca-certificates)
 # MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own, put clocks
 # wrong, and let systemd-analyze judge the units
-readonly TEST_PACKAGES=(ca-certificates haproxy libegl1 libfaketime libgles2 mosquitto postgresql systemd)
+readonly TEST_PACKAGES=(ca-certificates chromium haproxy libegl1 libfaketime libgles2 mosquitto postgresql systemd)
 
 # systemd runs the daemon, makes its user and keeps its key
 readonly RELEASE_PACKAGES=(ca-certificates systemd)
