@@ -93,7 +93,9 @@ class Store:
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 
     @classmethod
-    def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False, repair: bool = True) -> "Store":
+    def open(
+        cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False, repair: bool = True, threads: bool = False
+    ) -> "Store":
         """Open the database of a state folder, making both when they are missing.
 
         A database that is not sound is set aside under another name and a new one begun, so that the door's log goes on. Raises
@@ -102,18 +104,19 @@ class Store:
 
         Without `repair` a damaged database is left where it is and StoreError raised. With `read_only` nothing is made or changed: a missing database looks empty, an older schema and a folder that may not be
         written are read through a copy in memory, and a damaged database is left where it is and StoreError raised.
+        threads: it is used by several, one at a time, for which the caller has a lock (not with `read_only`).
         """
         path = state_dir / DATABASE_FILE
         if read_only:
             return cls._open_read_only(path, state_dir, settings)
         make_folder(state_dir)
         try:
-            return cls._open(path, state_dir, settings)
+            return cls._open(path, state_dir, settings, threads=threads)
         except Damaged as damage:
             if not repair:
                 raise StoreError(f"{path}: damaged ({damage}); {REMEDY}") from None
             with _repairing(state_dir):
-                return cls._repair(path, state_dir, settings)
+                return cls._repair(path, state_dir, settings, threads=threads)
 
     @classmethod
     @contextmanager
@@ -124,19 +127,19 @@ class Store:
             yield store
 
     @classmethod
-    def _open(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+    def _open(cls, path: Path, state_dir: Path, settings: StoreSettings, *, threads: bool) -> "Store":
         _make_file(path)
         try:
-            return cls(open_for_writing(path, settings), path, state_dir)
+            return cls(open_for_writing(path, settings, threads=threads), path, state_dir)
         except DATABASE_ERRORS as error:
             if is_damage(error):
                 raise Damaged(str(error)) from None
             raise StoreError(explain(path, error)) from None
 
     @classmethod
-    def _repair(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+    def _repair(cls, path: Path, state_dir: Path, settings: StoreSettings, *, threads: bool) -> "Store":
         try:
-            return cls._open(path, state_dir, settings)  # again, under the lock: another process may have been faster
+            return cls._open(path, state_dir, settings, threads=threads)  # again, under the lock: another process may have been faster
         except Damaged as damage:
             if (holder := daemon_of(state_dir)) is not None and holder != os.getpid():
                 # it would go on writing into the renamed file
@@ -146,7 +149,7 @@ class Store:
             _read_through(path)
             aside = _set_aside(path)
             log.error("%s: damaged (%s); set aside as %s and a new database begun; restore a backup if there is one", path, damage, aside)
-            return cls._open(path, state_dir, settings)
+            return cls._open(path, state_dir, settings, threads=threads)
 
     @classmethod
     def _open_read_only(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
