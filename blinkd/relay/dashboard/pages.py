@@ -16,7 +16,7 @@ from blinkd.serving.vendored import STATIC
 
 FOLDER = Path(__file__).parent / "static"
 INDEX = "index.html"
-SHARED = ("chart.umd.js",)  # of blinkd/serving
+SHARED = ("base.css", "chart.umd.js")  # of blinkd/serving
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -99,10 +99,10 @@ def _index(files: Mapping[str, bytes], relay: str) -> bytes:
     A module that is fetched ahead by its hash is the one that a later import gets.
     """
     modules = [name for name in files if name.endswith(".js") and name not in (*SHARED, WORKER, "app.js")]
-    lines = [f'<script src="{name}" integrity="{integrity(files[name])}" defer></script>' for name in SHARED]
+    lines = [f'<script src="{name}" integrity="{integrity(files[name])}" defer></script>' for name in SHARED if name.endswith(".js")]
     lines += [f'<link rel="modulepreload" href="{name}" integrity="{integrity(files[name])}">' for name in modules]
     lines.append(f'<script type="module" src="app.js" integrity="{integrity(files["app.js"])}"></script>')
-    styles = [f'<link rel="stylesheet" href="{name}" integrity="{integrity(files[name])}">' for name in files if name.endswith(".css")]
+    styles = [f'<link rel="stylesheet" href="{name}" integrity="{integrity(files[name])}">' for name in sorted(files) if name.endswith(".css")]
     # where the pages lie on a plain file server nobody sends the header
     meta = [f'<meta name="blinkd-relay" content="{escape(relay)}">']
     if relay:

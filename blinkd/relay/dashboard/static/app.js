@@ -19,6 +19,7 @@ const LOOK_BACK_DAYS = 62; // loaded without being asked: this month and the one
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let idle;
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let drawing;
 let touched = 0;
+let looked = false; // whether the first figures are shown
 
 const now = () => Date.now() * 1000;
 const say = (/** @type {string} */ words) => (part("status", HTMLElement).textContent = words);
@@ -121,7 +122,7 @@ async function refresh() {
 
 /** Soon, and seldom enough that the page stays quick while pages come in. */
 function draw() {
-  drawing ??= setTimeout(drawn, performance.getEntriesByName("first-chart").length ? DRAW_MS : 0);
+  drawing ??= setTimeout(drawn, looked ? DRAW_MS : 0);
 }
 
 function drawn() {
@@ -134,7 +135,8 @@ function drawn() {
   part("progress", HTMLProgressElement).value = all === 0 ? 1 : loaded / all;
   if (loader.since(board.choice.terminals) === null) return;
   board.show();
-  if (performance.getEntriesByName("first-chart").length === 0) {
+  if (!looked) {
+    looked = true;
     performance.mark("first-chart");
     say("The newest days are shown; the others are being loaded.");
   }

@@ -20,7 +20,7 @@ export class Picture {
       this._chart.update();
       return;
     }
-    const axis = { ticks: { color: colour("--quiet"), precision: 0 }, grid: { color: colour("--line") } };
+    const axis = { ticks: { color: colour("--text-soft"), precision: 0 }, grid: { color: colour("--line") } };
     /** @type {ChartConfiguration} */
     const configuration = {
       type: "bar",

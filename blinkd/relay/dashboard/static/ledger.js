@@ -22,6 +22,7 @@ export class Book {
     this.id = id;
     /** @type {Opened[]} */ this._punches = [];
     /** @type {Opened[]} */ this._later = [];
+    /** @type {Opened[]} */ this._erasures = [];
     /** @type {Punch[] | null} */ this._standing = null;
     /** The newest trusted time, and its number. @type {{us: number, seq: number} | null} */
     this.reported = null;
@@ -37,6 +38,7 @@ export class Book {
     for (const one of entries) {
       const { kind } = one.content;
       if (kind === "punch") this._punches.push(one);
+      else if (kind === "erasure") this._erasures.push(one);
       else if (kind === "clock" || kind === "correction" || kind === "disowned") this._later.push(one);
       const { us, trusted } = timeOf(one.content);
       if (!trusted) continue;
@@ -52,9 +54,13 @@ export class Book {
   }
 
   _count() {
-    const ledger = new Ledger(this._later);
-    const punches = this._punches.sort((one, other) => one.seq - other.seq).map((one) => this._punch(one, ledger));
-    const trusted = this._punches.filter((one) => one.content.clock === "synced" && one.content.boot_id !== IMPORTED);
+    // the relay may still hold what the terminal has erased since
+    const [erased, silenced] = [runs(this._erasures, "ranges"), runs(this._erasures, "words")];
+    const later = this._later.filter((one) => !erased(one.seq)).map((one) => (silenced(one.seq) ? { ...one, note: null } : one));
+    const ledger = new Ledger(later);
+    const kept = this._punches.filter((one) => !erased(one.seq)).sort((one, other) => one.seq - other.seq);
+    const punches = kept.map((one) => this._punch(one, ledger));
+    const trusted = kept.filter((one) => one.content.clock === "synced" && one.content.boot_id !== IMPORTED);
     let next = 0;
     for (const one of punches) {
       while (next < trusted.length && /** @type {Opened} */ (trusted[next]).seq <= one.seq) next += 1;
@@ -62,7 +68,7 @@ export class Book {
       one.after = trusted[next - 1]?.content.us ?? null;
       one.before = trusted[next]?.content.us ?? null;
     }
-    for (const one of this._later) {
+    for (const one of later) {
       if (one.content.what === "add") punches.push(this._added(one, ledger));
     }
     return punches;
@@ -150,6 +156,12 @@ class Ledger {
     const mark = marks?.find((one) => one.seq >= seq) ?? marks?.at(-1);
     return mark === undefined ? null : mark.us - (mark.boot - bootUs);
   }
+}
+
+/** Whether a number lies in what erasures name. @param {Opened[]} erasures @param {"ranges" | "words"} member */
+function runs(erasures, member) {
+  const found = erasures.flatMap((one) => /** @type {[number, number][]} */ (one.content[member]));
+  return (/** @type {number} */ seq) => found.some(([first, last]) => first <= seq && seq <= last);
 }
 
 /** @template K, V @param {Map<K, V[]>} lists @param {K} key @param {V} value */
