@@ -98,9 +98,12 @@ export class Board {
     if (this.choice.kind === "day" && only !== undefined) {
       const title = "Punches by hour";
       heading.textContent = title;
-      const labels = only.hours.map((_, hour) => String(hour).padStart(2, "0"));
-      this._picture.draw({ title, labels, bars: [{ label: "Punches", values: only.hours, colour: "--bar-good" }] });
-      place.replaceChildren(grid(title, ["Hour", "Punches"], only.hours.map((one, hour) => [`${labels[hour]}:00`, String(one)]), [1]));
+      const busy = only.hours.flatMap((one, hour) => (one ? [hour] : []));
+      const [from, to] = [Math.min(8, ...busy), Math.max(17, ...busy)]; // hours before and after are empty
+      const values = only.hours.slice(from, to + 1);
+      const labels = values.map((_, at) => `${String(from + at).padStart(2, "0")}:00`);
+      this._picture.draw({ title, labels, bars: [{ label: "Punches", values, colour: "--bar-good" }] });
+      place.replaceChildren(grid(title, ["Hour", "Punches"], values.map((one, at) => [labels[at] ?? "", String(one)]), [1]));
       return;
     }
     const title = "People who came, by day";

@@ -61,7 +61,7 @@ export function count(people, punches, first, last, site) {
       }
       before = one;
     }
-    for (const [date, own] of dates) attendances.push(attendance(date, subject, own));
+    for (const [date, own] of dates) attendances.push(attendance(date, subject, own, site.now));
   }
   attendances.sort((one, other) => one.date - other.date || (one.punches[0]?.us ?? 0) - (other.punches[0]?.us ?? 0));
   /** @type {Day[]} */
@@ -79,8 +79,8 @@ export function count(people, punches, first, last, site) {
   return { first, last, days, attendances };
 }
 
-/** @param {number} date @param {number} subject @param {Punch[]} punches @returns {Attendance} */
-function attendance(date, subject, punches) {
+/** @param {number} date @param {number} subject @param {Punch[]} punches @param {number} now @returns {Attendance} */
+function attendance(date, subject, punches, now) {
   const firstIn = punches.find((one) => one.status === "CHECK_IN") ?? null;
   const lastOut = punches.findLast((one) => one.status === "CHECK_OUT") ?? null;
   // of a time that a supervisor gave, no terminal has judged whether it was late
@@ -94,8 +94,9 @@ function attendance(date, subject, punches) {
   ])) {
     if (number) marks.push(`${number} ${word}`);
   }
-  if (firstIn === null) marks.push("no check-in");
-  if (lastOut === null) marks.push("no check-out");
+  const [begin, end] = [punches[0], punches.at(-1)];
+  if (begin?.status === "CHECK_OUT") marks.push("no check-in");
+  if (end?.status === "CHECK_IN" && now - end.us >= LINGER_US) marks.push("no check-out");
   return { date, subject, firstIn, lastOut, late, punches, marks };
 }
 
