@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from blinkd.relay.sqlite import SqliteConnections
 from tests.browser.dashboard import crowd, organisation
@@ -15,10 +15,6 @@ from tests.browser.dashboard.organisation import NOW, PASSWORD, ZONE, Organisati
 
 ROOT = Path(__file__).parents[3]
 CACHE = ROOT / ".cache"
-SCREENS = CACHE / "screens"
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-QUIET += ("--disable-component-update", "--disable-sync")
 # The page's own clock shows the day of the recorded punches. It goes on from there: a clock that stood still would stop its timers too.
 SHIFTED = """{
   const shift = %d - Date.now(), Real = Date;
@@ -29,14 +25,6 @@ SHIFTED = """{
 }"""
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -75,8 +63,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[crowd.Crowd]:
 
 
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    made = chromium.new_context(timezone_id=ZONE, locale="en-GB", viewport={"width": 1280, "height": 900}, accept_downloads=True)
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(timezone_id=ZONE, locale="en-GB", viewport={"width": 1280, "height": 900}, accept_downloads=True)
     made.add_init_script(SHIFTED % (NOW.timestamp() * 1000))
     made.set_default_timeout(15_000)
     yield made

@@ -31,6 +31,7 @@ from blinkd.relay.api.tokens import Scope, new_token
 from blinkd.relay.core import Core
 from blinkd.relay.migrate import migrate
 from blinkd.relay.sqlite import SqliteConnections
+from blinkd.relay.verification import NoAuthority
 from blinkd.serving.server import Listen
 from blinkd.settings import AttendanceSettings, RelaySettings, Settings, TerminalSettings
 from blinkd.store.database import Store
@@ -41,7 +42,7 @@ from blinkd.sync.shelf import BookShelf
 from tests.unit.store.stores import sample
 
 ORG = "acme"
-PASSWORD = "Stra\u00dfe \ufb01ndet Kaffee \u212b viel Regen"  # noqa: S105  NFKC changes three of its letters
+PASSWORD = "Stra\u00dfe \ufb01ndet Kaffee \u212b viel Regen"
 ZONE = "Europe/Berlin"
 NOW = datetime(2026, 11, 30, 11, 0, tzinfo=UTC)  # a Monday, at noon in Berlin; a clock change lies within the two months before
 
@@ -186,20 +187,13 @@ class Organisation:
             seq = parcel.last + 1
 
     def token(self, *scopes: Scope) -> str:
-        token, text = new_token(ORG, "dashboard", frozenset(scopes or {Scope.DASHBOARD_READ}), datetime.now(UTC), None)
-        ApiStorage(self.connections).add_token(token)
-        return text
+        return token_for(self.connections, *(scopes or (Scope.DASHBOARD_READ,)))
 
     @contextmanager
     def served(self, **settings: object) -> Iterator[str]:
         """The relay's HTTP API, on a port of this machine; its address."""
-        relay = RelaySettings(http_rate=100_000, http_address_rate=100_000).model_copy(update=settings)
-        server = ApiServer(create_app(self.connections, self.core, Settings(relay=relay)), Listen("127.0.0.1", 0))
-        server.start()
-        try:
-            yield f"http://127.0.0.1:{server.port}"
-        finally:
-            server.stop()
+        with serve(self.connections, self.core, **settings) as address:
+            yield address
 
     def close(self) -> None:
         for desk in self.desks.values():
@@ -207,10 +201,31 @@ class Organisation:
         self.connections.close()
 
 
+def token_for(connections: SqliteConnections, *scopes: Scope) -> str:
+    """A new one."""
+    token, text = new_token(ORG, "dashboard", frozenset(scopes), datetime.now(UTC), None)
+    ApiStorage(connections).add_token(token)
+    return text
+
+
+@contextmanager
+def serve(connections: SqliteConnections, core: Core | None, **settings: object) -> Iterator[str]:
+    """The HTTP API of a relay with this database; its address. core: None where nothing is sent to it."""
+    core = core or Core(connections, NoAuthority())
+    # no limit of this one is what is tested here: all tests share an address
+    relay = RelaySettings(http_rate=100_000, http_address_rate=100_000).model_copy(update=settings)
+    server = ApiServer(create_app(connections, core, Settings(relay=relay)), Listen("127.0.0.1", 0))
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.stop()
+
+
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "\"><script>document.title='hacked'</script>",
-    "=HYPERLINK(\"https://evil.example\")",
+    '=HYPERLINK("https://evil.example")',
     "@SUM(1+1)",
     "${alert(1)} {{7*7}} javascript:alert(1)",
     "\u05d0\u05d1\u05d2 of the right",

@@ -100,7 +100,9 @@ async function load() {
   const { kind, date, zone } = board.choice;
   const first = Math.min(periodOf(kind, date).first, zone.date(now()) - LOOK_BACK_DAYS);
   await loader.load(zone.begin(first) - 2 * DAY_US);
-  if (session !== null) say("Everything is loaded that the chosen days need.");
+  if (session === null) return;
+  performance.mark("loaded");
+  say("Everything is loaded that the chosen days need.");
 }
 
 /** What goes wrong while it loads is said, and what is there stays. @param {Promise<void>} work */
