@@ -36,7 +36,6 @@ def test_50000_envelopes_are_opened_and_come_to_what_the_reports_say(many: Crowd
         }
         CACHE.mkdir(exist_ok=True)
         FIGURES.write_text(json.dumps(figures) + "\n")
-        print(f"\ndashboard: {figures}")
         assert page.locator("#progress-words").inner_text() == "50,000 of 50,000 entries opened"
         assert rows(page, "#proof")[0] == ["Entries that opened and hang in their chain", "50000"]
         assert page.locator("#proof").get_by_text("No fault was found.").is_visible()

@@ -140,7 +140,7 @@ function drawn() {
   if (!looked) {
     looked = true;
     performance.mark("first-chart");
-    say("The newest days are shown; the others are being loaded.");
+    if (loader.busy) say("The newest days are shown; the others are being loaded.");
   }
 }
 

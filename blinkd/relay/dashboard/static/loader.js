@@ -30,7 +30,8 @@ export class Loader {
     this.peopleFaults = { unsigned: 0, closed: 0, faults: 0 };
     /** From when on entries are wanted, in microseconds. */
     this.wanted = Infinity;
-    this._running = false;
+    /** Whether pages are being loaded. */
+    this.busy = false;
   }
 
   /** Entries that are there and those that are loaded. */
@@ -74,12 +75,12 @@ export class Loader {
   /** Load until everything since a time is here; may be called again with an earlier one. @param {number} wanted */
   async load(wanted) {
     this.wanted = Math.min(this.wanted, wanted);
-    if (this._running) return;
-    this._running = true;
+    if (this.busy) return;
+    this.busy = true;
     try {
       await Promise.all(Array.from({ length: ABREAST }, () => this._runner()));
     } finally {
-      this._running = false;
+      this.busy = false;
       this._changed();
     }
   }
