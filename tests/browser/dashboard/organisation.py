@@ -273,7 +273,8 @@ def _corrections(made: Organisation, door: Desk, monday: datetime) -> None:
     of = {number: [one.seq for one in punches if one.person_id == f"E-{number}"] for number in (2, 4, 6, 8)}
     door.clock.at(monday + timedelta(days=4, hours=17))
     boss = door.supervisor()
-    boss.void(of[2][0], "a test of the door")
+    for seq in of[2][:2]:
+        boss.void(seq, "a test of the door")
     boss.amend(of[4][0], "came earlier, the queue was long", monday + timedelta(hours=7, minutes=55), None)
     boss.void(of[6][0], "seemed wrong")
     boss.uphold(of[6][0], "was right, <b>sorry</b>")
