@@ -20,6 +20,7 @@ const LOOK_BACK_DAYS = 62; // loaded without being asked: this month and the one
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let drawing;
 let touched = 0;
 let looked = false; // whether the first figures are shown
+let trouble = ""; // why not everything could be loaded
 
 const now = () => Date.now() * 1000;
 const say = (/** @type {string} */ words) => (part("status", HTMLElement).textContent = words);
@@ -109,11 +110,12 @@ async function load() {
 async function watched(work) {
   try {
     await work;
+    trouble = "";
   } catch (error) {
-    if (session === null) return;
-    say("");
-    part("progress-words", HTMLElement).textContent = `Not everything is loaded: ${explained(error)}`;
+    trouble = ` Not everything could be loaded: ${explained(error)}`;
+    if (session !== null) say(trouble);
   }
+  draw();
 }
 
 async function refresh() {
@@ -132,8 +134,8 @@ function drawn() {
   if (session === null) return;
   const { loader, board } = session;
   const { all, loaded } = loader.progress;
-  const people = loader.peopleDone ? "" : ", people are being loaded";
-  part("progress-words", HTMLElement).textContent = `${loaded.toLocaleString("en")} of ${all.toLocaleString("en")} entries opened${people}`;
+  const people = loader.peopleDone || trouble ? "" : ", people are being loaded";
+  part("progress-words", HTMLElement).textContent = `${loaded.toLocaleString("en")} of ${all.toLocaleString("en")} entries opened${people}${trouble}`;
   part("progress", HTMLProgressElement).value = all === 0 ? 1 : loaded / all;
   if (loader.since(board.choice.terminals) === null) return;
   board.show();
