@@ -102,7 +102,9 @@ def _index(files: Mapping[str, bytes], relay: str) -> bytes:
     lines = [f'<script src="{name}" integrity="{integrity(files[name])}" defer></script>' for name in SHARED if name.endswith(".js")]
     lines += [f'<link rel="modulepreload" href="{name}" integrity="{integrity(files[name])}">' for name in modules]
     lines.append(f'<script type="module" src="app.js" integrity="{integrity(files["app.js"])}"></script>')
-    styles = [f'<link rel="stylesheet" href="{name}" integrity="{integrity(files[name])}">' for name in sorted(files) if name.endswith(".css")]
+    styles = [
+        f'<link rel="stylesheet" href="{name}" integrity="{integrity(files[name])}">' for name in sorted(files) if name.endswith(".css")
+    ]
     # where the pages lie on a plain file server nobody sends the header
     meta = [f'<meta name="blinkd-relay" content="{escape(relay)}">']
     if relay:

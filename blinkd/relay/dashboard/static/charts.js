@@ -11,8 +11,11 @@ export class Picture {
 
   /** @param {Drawing} drawing */
   draw(drawing) {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    // a canvas knows no tokens: what one comes to, a property of an element tells
+    const colour = (/** @type {string} */ name) => {
+      this._canvas.style.color = `var(${name})`;
+      return getComputedStyle(this._canvas).color;
+    };
     const datasets = drawing.bars.map((one) => ({ label: one.label, data: one.values, backgroundColor: colour(one.colour) }));
     this._canvas.setAttribute("aria-label", `${drawing.title}. The table below it has the same numbers.`);
     if (this._chart !== null) {
