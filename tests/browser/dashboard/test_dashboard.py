@@ -255,6 +255,18 @@ def test_new_punches_appear_by_themselves(browser: Browser, tmp_path: Path) -> N
         page.clock.run_for("01:01")
         page.locator("#in-list").get_by_text("Bo Example").wait_for()
         assert cards(page)["in"] == 1
+        other = made.terminal("door-2", utc=NOW)
+        made.enrol(desk, "E-3", "Cy Newcomer", 3)
+        desk.store.erasure.delete("E-2", "pseudonym", "HR", "left the company", desk.clock.now())
+        made.sync(desk)
+        made.sync(other)
+        other.punch("E-3", NOW - timedelta(minutes=10))
+        made.sync(other)
+        page.clock.run_for("01:01")
+        page.locator("#in-list").get_by_text("Cy Newcomer").wait_for()
+        page.locator("#in-list").get_by_text("Bo Example").wait_for(state="detached")
+        assert [row[0][:2] for row in rows(page, "#in-list")] == ["Cy", "p-"]  # who is deleted keeps the hours, under a pseudonym
+        assert page.locator("#terminals-summary").inner_text() == "Terminals: 2 of 2"
         assert page.locator("#proof").get_by_text("No fault was found.").is_visible()
     context.close()
     made.close()

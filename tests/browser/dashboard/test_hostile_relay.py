@@ -84,6 +84,7 @@ def test_a_chain_that_was_tampered_with_is_shown_as_faulty(
     assert seq is None or seq in {at for _, at, _ in found}
     assert page.locator("#proof").get_by_text("Faults were found").is_visible()
     assert page.locator("#chains").get_by_text("fault at entry").first.is_visible()
+    assert "its chain has a fault at entry" in page.locator("#provisional").inner_text()
 
 
 def test_the_same_relay_untouched_shows_no_fault(page: Page, few_at: str, token: str) -> None:

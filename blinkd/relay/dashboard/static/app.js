@@ -20,7 +20,8 @@ const LOOK_BACK_DAYS = 62; // loaded without being asked: this month and the one
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let drawing;
 let touched = 0;
 let looked = false; // whether the first figures are shown
-let trouble = ""; // why not everything could be loaded
+/** Terminals that can be chosen. @type {Set<string>} */ const known = new Set();
+/** Why not everything could be loaded. @type {Map<string, string>} */ const troubles = new Map();
 
 const now = () => Date.now() * 1000;
 const say = (/** @type {string} */ words) => (part("status", HTMLElement).textContent = words);
@@ -89,8 +90,8 @@ async function begin(relay, opening, organisation) {
   part("session", HTMLElement).hidden = part("board", HTMLElement).hidden = false;
   part("title", HTMLElement).focus();
   awake();
-  watched(load());
-  watched(loader.loadPeople());
+  watched("entries", load());
+  watched("people", loader.loadPeople());
   setTimeout(refresh, REFRESH_MS);
 }
 
@@ -103,24 +104,31 @@ async function load() {
   await loader.load(zone.begin(first) - 2 * DAY_US);
   if (session === null) return;
   performance.mark("loaded");
+  drawn();
   say("Everything is loaded that the chosen days need.");
 }
 
-/** What goes wrong while it loads is said, and what is there stays. @param {Promise<void>} work */
-async function watched(work) {
+/**
+ * What goes wrong while it loads is said, and what is there stays.
+ * @param {"entries" | "people" | "news"} what @param {Promise<void>} work
+ */
+async function watched(what, work) {
   try {
     await work;
-    trouble = "";
+    if (troubles.delete(what) || what !== "news") draw();
   } catch (error) {
-    trouble = ` Not everything could be loaded: ${explained(error)}`;
-    if (session !== null) say(trouble);
+    troubles.set(what, ` Not everything could be loaded: ${explained(error)}`);
+    say(troubles.get(what) ?? "");
+    draw();
   }
-  draw();
 }
 
 async function refresh() {
   if (session === null) return;
-  await watched(session.loader.refresh());
+  const { loader, board } = session;
+  await watched("news", loader.refresh());
+  for (const { terminal } of loader.terminals) if (!known.has(terminal)) appeared(board, terminal);
+  if (loader.chains.some((one) => one.loaded === 0 && !one.done)) watched("entries", load());
   setTimeout(refresh, REFRESH_MS);
 }
 
@@ -130,12 +138,13 @@ function draw() {
 }
 
 function drawn() {
+  clearTimeout(drawing);
   drawing = undefined;
   if (session === null) return;
   const { loader, board } = session;
   const { all, loaded } = loader.progress;
-  const people = loader.peopleDone || trouble ? "" : ", people are being loaded";
-  part("progress-words", HTMLElement).textContent = `${loaded.toLocaleString("en")} of ${all.toLocaleString("en")} entries opened${people}${trouble}`;
+  const people = loader.peopleDone || troubles.has("people") ? "" : ", people are being loaded";
+  part("progress-words", HTMLElement).textContent = `${loaded.toLocaleString("en")} of ${all.toLocaleString("en")} entries opened${people}${[...troubles.values()].join("")}`;
   part("progress", HTMLProgressElement).value = all === 0 ? 1 : loaded / all;
   if (loader.since(board.choice.terminals) === null) return;
   board.show();
@@ -152,25 +161,24 @@ function filled(board) {
   part("date", HTMLInputElement).value = isoDate(choice.date);
   const zones = new Set(["UTC", choice.zone.name, ...Intl.supportedValuesOf("timeZone")]);
   part("zone", HTMLSelectElement).replaceChildren(...[...zones].sort().map((one) => make("option", { value: one, selected: one === choice.zone.name }, one)));
-  const boxes = [...choice.terminals].sort().map((terminal) => {
-    const box = make("input", { type: "checkbox", checked: true, value: terminal });
-    box.addEventListener("change", () => {
-      if (box.checked) choice.terminals.add(terminal);
-      else choice.terminals.delete(terminal);
-      counted(board);
-      changed();
-    });
-    return make("label", {}, box, terminal);
-  });
-  part("terminals", HTMLFieldSetElement).append(...boxes);
-  counted(board);
-  part("load-all", HTMLButtonElement).addEventListener("click", () => watched(loader.load(-Infinity)));
+  for (const terminal of [...choice.terminals].sort()) appeared(board, terminal);
+  part("load-all", HTMLButtonElement).addEventListener("click", () => watched("entries", loader.load(-Infinity)));
 }
 
-/** @param {Board} board */
-function counted(board) {
-  const all = new Set(board.loader.terminals.map((one) => one.terminal)).size;
-  part("terminals-summary", HTMLElement).textContent = `Terminals: ${board.choice.terminals.size} of ${all}`;
+/** A terminal to choose, chosen. @param {Board} board @param {string} terminal */
+function appeared({ choice }, terminal) {
+  known.add(terminal);
+  choice.terminals.add(terminal);
+  const count = () => (part("terminals-summary", HTMLElement).textContent = `Terminals: ${choice.terminals.size} of ${known.size}`);
+  const box = make("input", { type: "checkbox", checked: true, value: terminal });
+  box.addEventListener("change", () => {
+    if (box.checked) choice.terminals.add(terminal);
+    else choice.terminals.delete(terminal);
+    count();
+    changed();
+  });
+  part("terminals", HTMLFieldSetElement).append(make("label", {}, box, terminal));
+  count();
 }
 
 /** Another choice. */
@@ -178,7 +186,7 @@ function changed() {
   if (session === null) return;
   session.board.rewind();
   session.board.show();
-  watched(load());
+  watched("entries", load());
 }
 
 /** @param {-1 | 1} direction */

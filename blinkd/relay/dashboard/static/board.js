@@ -51,8 +51,20 @@ export class Board {
     return { zone: choice.zone, now: this._now(), since: loader.since(choice.terminals), chains: chainsOf(loader, choice.terminals) };
   }
 
-  /** Draw all of it. */
+  /** Draw all of it; who reads in the middle of a table, or has the focus there, stays there. */
   show() {
+    const regions = () => [...document.querySelectorAll('#board [role="region"]')];
+    const nameOf = (/** @type {Element | null} */ one) => one?.getAttribute("aria-label") ?? "";
+    const places = new Map(regions().map((one) => [nameOf(one), one.scrollTop]));
+    const focused = document.activeElement?.getAttribute("role") === "region" ? nameOf(document.activeElement) : null;
+    this._show();
+    for (const one of regions()) {
+      one.scrollTop = places.get(nameOf(one)) ?? 0;
+      if (nameOf(one) === focused && one instanceof HTMLElement) one.focus({ preventScroll: true });
+    }
+  }
+
+  _show() {
     const { choice, loader } = this;
     const site = this._site();
     const period = periodOf(choice.kind, choice.date);
@@ -225,6 +237,8 @@ const heads = (hash) => Array.from(atob(hash), (one) => one.charCodeAt(0).toStri
 function chainsOf(loader, terminals) {
   return [...terminals].sort().map((terminal) => {
     const own = loader.chains.filter((one) => one.terminal === terminal);
+    const faulty = own.find((one) => one.faults.length);
+    if (faulty) return { terminal, reported: null, state: "fault", detail: `at entry ${faulty.faults[0]?.seq}` };
     const bad = own.find((one) => one.state === "fork") ?? own.find((one) => one.state === "gap");
     const reports = own.map((one) => one.book.reported).filter((one) => one !== null);
     const reported = reports.reduce((/** @type {typeof reports[number] | null} */ best, one) => (best === null || one.us > best.us ? one : best), null);

@@ -108,7 +108,8 @@ function why(date, punches, site) {
   if (site.since === null || site.since > begin - DAY_US) reasons.push("entries of it are still being loaded");
   for (const one of site.chains) {
     if (one.state === "fork") reasons.push(`${one.terminal}: its chain is forked: ${one.detail}`);
-    if (one.reported === null) reasons.push(`${one.terminal}: has not reported yet`);
+    if (one.state === "fault") reasons.push(`${one.terminal}: its chain has a fault ${one.detail}, so entries may be missing`);
+    else if (one.reported === null) reasons.push(`${one.terminal}: has not reported yet`);
     else if (one.reported.us < end && site.now >= end) {
       const gap = one.state === "gap" ? `; ${one.detail}` : "";
       reasons.push(`${one.terminal}: has reported up to ${site.zone.iso(one.reported.us).slice(0, 16).replace("T", " ")}, entry ${one.reported.seq}${gap}`);

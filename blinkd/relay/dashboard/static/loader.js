@@ -27,6 +27,8 @@ export class Loader {
     /** @type {Chain[]} */ this.chains = [];
     /** @type {Map<number, import("./people.js").Person>} by subject */ this.people = new Map();
     this.peopleDone = false;
+    /** The registry's version up to which people are here. */
+    this._known = 0;
     this.peopleFaults = { unsigned: 0, closed: 0, faults: 0 };
     /** From when on entries are wanted, in microseconds. */
     this.wanted = Infinity;
@@ -45,8 +47,8 @@ export class Loader {
     let since = -Infinity;
     for (const one of this.chains) {
       if (one.done || !terminals.has(one.terminal)) continue;
-      if (one.book.oldest === null) return null;
-      since = Math.max(since, one.book.oldest);
+      if (one.loaded === 0) return null;
+      since = Math.max(since, one.book.oldest ?? Infinity);
     }
     return since;
   }
@@ -123,7 +125,10 @@ export class Loader {
   /** What has come since. A chain that does not continue the one that was shown is a fault: the relay has gone back, or somebody forked it. */
   async refresh() {
     const fresh = (await this._relay.books()).terminals;
+    const same = JSON.stringify(fresh) === JSON.stringify(this.terminals);
     this.terminals = fresh;
+    await this.loadPeople();
+    if (same) return;
     for (const { terminal, book } of fresh) {
       if (book === null || book.head === null) continue;
       const chain = this.chains.find((one) => one.book.id === book.id);
@@ -163,23 +168,26 @@ export class Loader {
       if (taken.next.seq >= next || cursor === null) break;
       next = taken.next.seq;
     }
+    await this._opening.end(walk);
     chain.book.add(entries);
     chain.head = head;
   }
 
-  /** Everybody, page by page. */
+  /** Everybody who has changed since the last time, page by page. */
   async loadPeople() {
-    for (let cursor = /** @type {string | null} */ (null), more = true; more; more = cursor !== null) {
-      const known = await this._opening.people(await this._relay.people(cursor));
-      cursor = known.cursor;
+    for (let more = true; more; ) {
+      const known = await this._opening.people(await this._relay.people(this._known ? String(this._known) : null));
+      more = known.cursor !== null;
+      this._known = Math.max(this._known, known.upto);
+      const gone = new Set(known.gone);
+      for (const [subject, one] of this.people) if (gone.has(one.record)) this.people.delete(subject);
       for (const one of known.people) this.people.set(one.subject, one);
       this.peopleFaults.unsigned += known.unsigned;
       this.peopleFaults.closed += known.closed;
       this.peopleFaults.faults += known.faults;
-      this._changed();
+      if (known.upto) this._changed();
     }
     this.peopleDone = true;
-    this._changed();
   }
 }
 

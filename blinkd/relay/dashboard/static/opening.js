@@ -42,6 +42,11 @@ export class Opening {
     return this._ask("entries", { walk, buffer }, [buffer]);
   }
 
+  /** A walk that has come to where it should. @param {string} walk @returns {Promise<void>} */
+  end(walk) {
+    return this._ask("end", { walk });
+  }
+
   /** @param {ArrayBuffer} buffer @returns {Promise<import("./people.js").Known & {cursor: string | null}>} */
   people(buffer) {
     return this._ask("people", { buffer }, [buffer]);

@@ -6,7 +6,7 @@ import { personRecord } from "./keys.js";
 import { Rejected } from "./sealing.js";
 
 /** @typedef {{record: string, version: number, id: string, name: string, subject: number, status: string, groups: string[]}} Person */
-/** gone: deleted; closed: no key opens them; faults: not what the relay says they are. @typedef {{people: Person[], gone: string[], unsigned: number, closed: number, faults: number}} Known */
+/** gone: deleted; upto: the last version in it; closed: no key opens them; faults: not what the relay says they are. @typedef {{people: Person[], gone: string[], upto: number, unsigned: number, closed: number, faults: number}} Known */
 
 /**
  * @param {import("./sealing.js").Opener} opener @param {any[]} records
@@ -15,7 +15,7 @@ import { Rejected } from "./sealing.js";
  */
 export async function openPeople(opener, records, signed) {
   /** @type {Known} */
-  const found = { people: [], gone: [], unsigned: 0, closed: 0, faults: 0 };
+  const found = { people: [], gone: [], upto: records.at(-1)?.version ?? 0, unsigned: 0, closed: 0, faults: 0 };
   await Promise.all(
     records.map(async (one) => {
       if (one.envelope === null) {

@@ -24,6 +24,9 @@ const work = {
     const taken = await made.take(page.entries, page.next_cursor === null);
     return { ...taken, cursor: page.next_cursor, next: made.next };
   },
+  async end({ walk }) {
+    walks.delete(walk);
+  },
   async people({ buffer }) {
     const page = JSON.parse(decoder.decode(buffer));
     return { ...(await openPeople(/** @type {Opener} */ (opener), page.people, signed)), cursor: page.next_cursor };
