@@ -3,8 +3,11 @@
 import csv
 import io
 import re
+import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from blinkd.attendance.reports.period import period_of
 from blinkd.attendance.reports.report import Site
 from blinkd.cli.making import counted
 from blinkd.clock import Instant
+from blinkd.relay.dashboard.pages import Pages
 from tests.browser.dashboard.conftest import cards, enter, opened, rows
 from tests.browser.dashboard.organisation import HOSTILE, NOW, PASSWORD, ZONE, Organisation
 
@@ -281,3 +285,21 @@ def test_dates_are_what_the_period_says(board: Page) -> None:
         shown(board, kind, day)
         assert board.locator("#title").inner_text() == words
     assert date(2026, 10, 25).weekday() == 6
+
+
+def test_a_copy_on_another_server_reads_the_relay_that_allows_it(page: Page, few: Organisation, token: str, tmp_path: Path) -> None:
+    """`blinkd relay dashboard DIR --relay URL`: the relay's operator then has no say in the page that is given the password."""
+    files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "copy"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+        origin = f"http://127.0.0.1:{server.server_port}"
+        with few.served(dashboard=False, dashboard_origins=[origin]) as relay:
+            Pages.read(relay).write(tmp_path / "copy")
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            page.goto(f"{origin}/")
+            page.get_by_label("Relay token").fill(token)
+            page.get_by_label("Organisation password").fill(PASSWORD)
+            page.get_by_role("button", name="Open").click()
+            page.locator("#in-list").get_by_text("Ann Example").wait_for()
+            server.shutdown()
+            thread.join()
