@@ -3,8 +3,9 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,6 +13,8 @@ from playwright.sync_api import Page
 
 from blinkd.attendance.ledger import Ledger
 from blinkd.attendance.punch import Direction, Punch, Punctuality, SyncState
+from blinkd.attendance.reports.period import period_of
+from blinkd.attendance.reports.sheet import table
 from blinkd.clock import microseconds
 from blinkd.crypto.chain import canonical, commitment_of, hash_of, note_digest, subject_of
 from blinkd.crypto.encoding import b64
@@ -181,6 +184,98 @@ def test_hashes_names_and_what_is_signed_are_the_same(there: Page, few: Organisa
     }"""
     given = {"contents": contents, "envelope": envelope.to_json(), "file": few.keyring.to_json(), "password": PASSWORD}
     assert there.evaluate(script, given | {"change": change.to_json() | {"terminal": "door-1"}}) == expected
+
+
+def test_local_times_are_those_of_pythons_time_zones(there: Page) -> None:
+    chance = random.Random(5)
+    zones = [
+        "UTC",
+        "Europe/Berlin",
+        "Europe/Lisbon",
+        "America/New_York",
+        "America/Santiago",
+        "Asia/Kolkata",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+    ]
+    zones += ["Pacific/Auckland", "Pacific/Chatham", "Pacific/Kiritimati", "America/St_Johns", "Africa/Cairo"]
+    spans = [(datetime(2026, 3, 28, tzinfo=UTC), 72), (datetime(2026, 10, 24, tzinfo=UTC), 72), (datetime(2026, 1, 1, tzinfo=UTC), 8760)]
+    moments = [begin + timedelta(seconds=chance.randrange(hours * 3600)) for begin, hours in spans for _ in range(40)]
+    expected = {
+        name: [
+            [local.isoformat(), local.date().isoformat(), local.hour, microseconds(datetime.combine(local.date(), time.min, tzinfo=zone))]
+            for moment in moments
+            if (local := moment.astimezone(zone))
+        ]
+        for name in zones
+        if (zone := ZoneInfo(name))
+    }
+    script = """async ({zones, moments}) => {
+      const {Zone, isoDate} = await import("/dashboard/days.js");
+      return Object.fromEntries(zones.map(name => {
+        const zone = new Zone(name);
+        return [name, moments.map(us => [zone.iso(us), isoDate(zone.date(us)), zone.hour(us), zone.begin(zone.date(us))])];
+      }));
+    }"""
+    assert there.evaluate(script, {"zones": zones, "moments": [microseconds(one) for one in moments]}) == expected
+
+
+def test_periods_begin_and_end_as_those_of_the_reports(there: Page) -> None:
+    days = [date(2023, 12, 28) + timedelta(days=number) for number in range(0, 1200, 3)]
+    expected = [
+        [period.first.isoformat(), period.last.isoformat()]
+        for day in days
+        for kind in ("day", "week", "month")
+        if (period := period_of(kind, day.isoformat(), day))
+    ]
+    script = """async days => {
+      const {dateOf, isoDate, periodOf} = await import("/dashboard/days.js");
+      return days.flatMap(day => ["day", "week", "month"].map(kind => Object.values(periodOf(kind, dateOf(day))).map(isoDate)));
+    }"""
+    assert there.evaluate(script, [day.isoformat() for day in days]) == expected
+
+
+def test_tables_for_spreadsheets_are_byte_for_byte_pythons(there: Page) -> None:
+    texts = [
+        "",
+        "plain",
+        "=1+1",
+        "  =1",
+        "+49 30",
+        "-5",
+        "@x",
+        "\tx",
+        "\rx",
+        "\nx",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠x",
+        'say "x", then',
+        "a\r\nb",
+        "Ä𝄞",
+        "'=1",
+    ]
+    rows = [[text, number, None] for number, text in enumerate(texts, -3)]
+    script = """async rows => (await import("/dashboard/csv.js")).table(["name", "=number", "empty"], rows)"""
+    assert there.evaluate(script, rows).encode() == table(["name", "=number", "empty"], rows, bom=True)
+
+
+def test_who_leaves_after_midnight_leaves_the_day_before(there: Page) -> None:
+    script = """async moments => {
+      const {Zone} = await import("/dashboard/days.js"), {byPerson, count, inNow} = await import("/dashboard/figures.js");
+      const punch = ([us, status], seq) => ({us, status, seq, subject: 1, counts: true, certainty: "certain", state: "valid", punctuality: "ON_TIME", minutes: 0, terminal: "t"});
+      const punches = moments.map(punch), zone = new Zone("Europe/Berlin"), people = byPerson(punches);
+      const now = moments.at(-1)[0] + 1;
+      const {days} = count(people, punches, 20575, 20577, {zone, now, since: -Infinity, chains: []});
+      return [days.map(one => [one.came, one.punches]), inNow(people, now).length, inNow(people, now + 17 * 3600e6).length];
+    }"""
+    zone = ZoneInfo("Europe/Berlin")
+    at = lambda day, hour: microseconds(datetime(2026, 5, day, hour, tzinfo=zone))  # noqa: E731
+    night = [[at(2, 22), "CHECK_IN"], [at(3, 6), "CHECK_OUT"], [at(3, 22), "CHECK_IN"], [at(4, 6), "CHECK_OUT"]]
+    assert date(1970, 1, 1) + timedelta(days=20575) == date(2026, 5, 2)
+    assert there.evaluate(script, night) == [[[1, 2], [1, 2], [0, 0]], 0, 0]
+    assert there.evaluate(script, night[:3]) == [[[1, 2], [1, 1], [0, 0]], 1, 0]
 
 
 def test_punches_stand_as_the_terminals_own_log_has_them(there: Page, few: Organisation, token: str) -> None:

@@ -11,7 +11,7 @@ import { Refused, Relay } from "./relay.js";
 
 const IDLE_MS = 10 * 60_000; // without a touch or key, then everything is forgotten
 const REFRESH_MS = 60_000;
-const DRAW_MS = 400; // between drawings while pages come in
+const DRAW_MS = 1000; // between drawings while pages come in
 const LOOK_BACK_DAYS = 62; // loaded without being asked: this month and the one before
 
 /** @typedef {{relay: Relay, opening: Opening, loader: Loader, board: Board}} Session */
@@ -101,7 +101,9 @@ async function load() {
   const { loader, board } = session;
   const { kind, date, zone } = board.choice;
   const first = Math.min(periodOf(kind, date).first, zone.date(now()) - LOOK_BACK_DAYS);
-  await loader.load(zone.begin(first) - 2 * DAY_US);
+  const wanted = zone.begin(first) - 2 * DAY_US;
+  if (wanted >= loader.wanted && loader.complete) return;
+  await loader.load(wanted);
   if (session === null) return;
   performance.mark("loaded");
   drawn();
@@ -186,6 +188,7 @@ function changed() {
   if (session === null) return;
   session.board.rewind();
   session.board.show();
+  say(session.board.summary());
   watched("entries", load());
 }
 

@@ -90,6 +90,12 @@ export class Board {
     part("proof", HTMLElement).replaceChildren(...proof(loader));
   }
 
+  /** What is shown, in a sentence for who does not see it. */
+  summary() {
+    const cards = [...document.querySelectorAll("#cards div")].map((one) => `${one.querySelector("dt")?.textContent}: ${one.querySelector("dd")?.textContent}`);
+    return `${part("title", HTMLElement).textContent}. ${cards.join(", ")}.`;
+  }
+
   /** @param {import("./figures.js").Counted} counted @param {number} present */
   _cards(counted, present) {
     const sum = (/** @type {"came" | "late" | "punches"} */ name) => counted.days.reduce((total, one) => total + one[name], 0);

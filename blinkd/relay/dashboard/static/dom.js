@@ -33,7 +33,7 @@ export function grid(caption, titles, rows, numeric = []) {
   const side = (at) => (numeric.includes(at) ? { class: "number" } : {});
   const head = make("tr", {}, ...titles.map((one, at) => make("th", { scope: "col", ...side(at) }, one)));
   const body = rows.map((row) =>
-    make("tr", {}, ...row.map((one, at) => (at === 0 ? make("th", { scope: "row" }, one) : make("td", side(at), one)))),
+    make("tr", {}, ...row.map((one, at) => (at === 0 ? make("th", { scope: "row", dir: "auto" }, one) : make("td", { dir: "auto", ...side(at) }, one)))),
   );
   const table = make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
   // a region that scrolls is reached by the keyboard, and so needs a name

@@ -34,6 +34,7 @@ export class Loader {
     this.wanted = Infinity;
     /** Whether pages are being loaded. */
     this.busy = false;
+    /** @type {Promise<void> | null} */ this._work = null;
   }
 
   /** Entries that are there and those that are loaded. */
@@ -74,15 +75,27 @@ export class Loader {
     );
   }
 
-  /** Load until everything since a time is here; may be called again with an earlier one. @param {number} wanted */
+  /** Whether everything that is wanted is here. */
+  get complete() {
+    return this.chains.every((one) => one.done || (one.book.oldest ?? Infinity) <= this.wanted);
+  }
+
+  /** Load until everything since a time is here; may be called again meanwhile, with an earlier one. @param {number} wanted */
   async load(wanted) {
     this.wanted = Math.min(this.wanted, wanted);
-    if (this.busy) return;
+    while (!this.complete) {
+      this._work ??= this._run();
+      await this._work;
+    }
+  }
+
+  async _run() {
     this.busy = true;
     try {
       await Promise.all(Array.from({ length: ABREAST }, () => this._runner()));
     } finally {
       this.busy = false;
+      this._work = null;
       this._changed();
     }
   }

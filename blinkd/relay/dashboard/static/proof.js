@@ -23,6 +23,9 @@ export function proof(loader) {
   const found = [grid("Checked so far", ["What", "Number"], numbers, [1])];
   const bad = faults.length + peopleFaults.unsigned + peopleFaults.faults;
   found.unshift(make("p", {}, bad === 0 ? badge("good", "No fault was found.") : badge("bad", "Faults were found: what is shown is not all that was recorded.")));
+  if (sum((one) => one.closed.length)) {
+    found.push(make("p", {}, badge("warn", "Some entries are sealed by keys that are not in this keyring: the keys may have been rotated since you logged in. Log in again.")));
+  }
   if (faults.length) found.push(grid("Faults", ["Terminal", "Entry", "What"], faults));
   if (unsigned.length) {
     const why = unsigned.some((one) => one.key === "unsupported") ? "this browser does not know Ed25519" : "the chain's first entry does not open";
