@@ -25,12 +25,10 @@ from blinkd.attendance.shifts.punctuality import ON_TIME, judge
 from blinkd.attendance.shifts.rota import Rota
 from blinkd.attendance.shifts.shift import ShiftDay
 from blinkd.clock import Instant, microseconds
-from blinkd.crypto.chain import NO_HASH, commitment_of, hash_of, new_salt
+from blinkd.crypto.chain import NO_HASH
 from blinkd.crypto.sealing import Sealer
 from blinkd.relay.sqlite import SqliteConnections
-from blinkd.sync.messages import Batch, SealedEntry, entry_signed, record_of
-from blinkd.sync.records import ENTRY, EntryContent, pack_entry
-from tests.browser.dashboard.organisation import NOW, ORG, ZONE, Desk, Organisation
+from tests.browser.dashboard.organisation import NOW, ZONE, Desk, Organisation, sealed_batch
 
 ENVELOPES = 50_000
 PEOPLE = 600
@@ -140,15 +138,8 @@ def _send(organisation: Organisation, desk: Desk, punches: list[Punch]) -> None:
     contents: list[Mapping[str, Any]] = [genesis, *(one.content() for one in punches)]
     batches = []
     for first in range(0, len(contents), BATCH):
-        prev, entries = before, []
-        for seq, content in enumerate(contents[first : first + BATCH], first):
-            salt = new_salt()
-            commitment = commitment_of(salt, content)
-            before = hash_of(book, seq, before, commitment)
-            envelope = sealer.seal(ENTRY, record_of(desk.name, book, seq), pack_entry(EntryContent(seq, content, salt)))
-            signature = desk.signer.sign(entry_signed(ORG, desk.name, before, envelope.digest()))
-            entries.append(SealedEntry(seq, commitment, signature, envelope))
-        batches.append(Batch(ORG, desk.name, book, desk.certificate, prev, tuple(entries)))
+        batch, before = sealed_batch(desk, sealer, book, contents[first : first + BATCH], first, before)
+        batches.append(batch)
     for first in range(0, len(batches), IN_A_TRANSACTION):
         outcome = organisation.core.take([(one, None) for one in batches[first : first + IN_A_TRANSACTION]])
         assert all(receipt.attendance is not None and not receipt.rejected for receipt in outcome.receipts)

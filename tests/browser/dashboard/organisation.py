@@ -1,11 +1,12 @@
 """An organisation on a relay of its own: terminals write, seal and sign as real ones do; only the broker between them and the relay is left out."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,6 +18,7 @@ from blinkd.clock import Confidence, Instant
 from blinkd.crypto.authority import Authority
 from blinkd.crypto.box import Box
 from blinkd.crypto.certificates import CertificateChecker
+from blinkd.crypto.chain import NO_HASH, commitment_of, hash_of, new_salt
 from blinkd.crypto.grants import grants_for, keyring_record
 from blinkd.crypto.installation import TERMINAL_FILE, admit
 from blinkd.crypto.keyring import Keyring, KeyringFile
@@ -36,7 +38,8 @@ from blinkd.serving.server import Listen
 from blinkd.settings import AttendanceSettings, RelaySettings, Settings, TerminalSettings
 from blinkd.store.database import Store
 from blinkd.sync.keeper import KEYRING, Keeper
-from blinkd.sync.messages import Batch, Change, Changes, Page, Pull, admin_signed
+from blinkd.sync.messages import Batch, Change, Changes, Page, Pull, SealedEntry, admin_signed, entry_signed, record_of
+from blinkd.sync.records import ENTRY, EntryContent, pack_entry
 from blinkd.sync.registrar import Registrar
 from blinkd.sync.shelf import BookShelf
 from tests.unit.store.stores import sample
@@ -159,8 +162,8 @@ class Organisation:
                 desk.store.registry.publish(one.id, one.type, one.open, administrator.sign(admin_signed(ORG, change)))
         self.keyring = rotated
 
-    def sync(self, desk: Desk) -> None:
-        """All that waits goes to the relay, and all that is new there comes."""
+    def sync(self, desk: Desk, *, book: bool = True) -> None:
+        """All that waits goes to the relay, and all that is new there comes. book: whether entries go too."""
         state = desk.settings.state_dir
         keyring = load(state)
         sealer, checker = Sealer(keyring, desk.name), CertificateChecker(self.authority.ca_pem)
@@ -178,6 +181,8 @@ class Organisation:
                 registrar.page(page, 0.0)
             else:
                 registrar.settled(self.core.people(Changes.parse(changes.popleft())).people, 0.0)
+        if not book:
+            return
         shelf = BookShelf(desk.store.outbox, sealer, desk.signer, ORG, desk.name, desk.certificate, 250)
         seq = shelf.unsent()
         while (parcel := shelf.parcel(seq, alone=False)) is not None:
@@ -199,6 +204,20 @@ class Organisation:
         for desk in self.desks.values():
             desk.store.close()
         self.connections.close()
+
+
+def sealed_batch(
+    desk: Desk, sealer: Sealer, book: str, contents: Sequence[Mapping[str, Any]], first: int = 0, prev: bytes = NO_HASH
+) -> tuple[Batch, bytes]:
+    """Entries of a book as the terminal's shelf would send them, and the hash of the last."""
+    before, entries = prev, []
+    for seq, content in enumerate(contents, first):
+        salt = new_salt()
+        commitment = commitment_of(salt, content)
+        before = hash_of(book, seq, before, commitment)
+        envelope = sealer.seal(ENTRY, record_of(desk.name, book, seq), pack_entry(EntryContent(seq, content, salt)))
+        entries.append(SealedEntry(seq, commitment, desk.signer.sign(entry_signed(ORG, desk.name, before, envelope.digest())), envelope))
+    return Batch(ORG, desk.name, book, desk.certificate, prev, tuple(entries)), before
 
 
 def token_for(connections: SqliteConnections, *scopes: Scope) -> str:

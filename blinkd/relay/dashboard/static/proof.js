@@ -15,7 +15,7 @@ export function proof(loader) {
     ["Entries whose content was erased or is damaged, by the terminal's word", String(sum((one) => one.missing.length))],
     ["Entries sealed by keys that are not in this keyring", String(sum((one) => one.closed.length))],
     ["Entries of another branch, which count nowhere", String(sum((one) => one.aside))],
-    ["Entries the relay holds behind a gap, which it does not hand out", String(sum((one) => Math.max(0, one.stored - (one.head?.seq ?? -1))))],
+    ["Numbers behind a gap, whose entries the relay does not hand out", String(sum((one) => Math.max(0, one.stored - (one.head?.seq ?? -1))))],
     ["People whose record does not open", String(peopleFaults.closed + peopleFaults.faults)],
     ["Deletions of people without a terminal's signature", String(peopleFaults.unsigned)],
   ];
