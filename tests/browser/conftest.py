@@ -24,9 +24,9 @@ ARGUMENTS = [
 SCREENS = Path(__file__).parents[2] / ".cache" / "screens"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
+    """One for all tests of this folder, and no longer: while it is there no test of another one can use asyncio."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield running

@@ -1,7 +1,7 @@
 """The letter box for terminals that wait to be taken in."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,6 @@ from blinkd.relay.api.app import build_app
 from blinkd.relay.api.claims import KEPT, MOST_ANSWER, PATH
 from blinkd.relay.api.options import CLAIM_RATE, ApiOptions
 from blinkd.relay.api.storage import ApiStorage
-from blinkd.relay.migrate import statements
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import HandClock, NoEyes
 from tests.unit.relay_api.core import FakeCore
@@ -38,13 +37,9 @@ def answered(name: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def client(storage: ApiStorage, core: FakeCore, clock: HandClock) -> Iterator[Client]:
+def client(storage: ApiStorage, core: FakeCore, clock: HandClock) -> Client:
     """Without a token, as a new terminal is."""
-    script = (files("blinkd.relay") / "migrations" / "sqlite" / "v0004_claims.sql").read_text()
-    with storage.connections.transaction() as cursor:
-        for statement in statements(script):
-            cursor.execute(statement)
-    yield Client(build_app(storage, core, NoEyes(), ApiOptions(claims=True), clock))
+    return Client(build_app(storage, core, NoEyes(), ApiOptions(claims=True), clock))
 
 
 def test_a_request_waits_for_its_answer(client: Client) -> None:
