@@ -51,7 +51,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A change of this terminal that another terminal's came before. at: ISO 8601; lost: the envelope as JSON, None for a deletion."""
+    """A change that another terminal's came before, or this terminal's, as `winner` says. at: ISO 8601; lost: the one's envelope as JSON,
+    None for a deletion.
+    """  # fmt: skip
 
     at: str
     record: str
@@ -206,6 +208,15 @@ class Registry:
             )
             self._database.execute_sql(
                 "UPDATE registry SET sync = 'SYNCED', reason = NULL WHERE record = ? AND edit = ?", (waiting.record, waiting.edit)
+            )
+
+    def overrule(self, waiting: Waiting, here: str, lost: str, now: Instant) -> None:
+        """What is here stands against another terminal's change, which a relay took after it had lost this: that is kept in the same place."""
+        with self._guard():
+            self._database.execute_sql(
+                "INSERT INTO registry_conflicts (at, record, local_id, winner, lost) SELECT ?1, ?2, ?3, ?4, ?5 "
+                "WHERE NOT EXISTS (SELECT 1 FROM registry_conflicts WHERE record = ?2 AND lost = ?5)",
+                (now.utc.isoformat(), waiting.record, waiting.local_id, here, lost),
             )
 
     def conflicts(self) -> list[Conflict]:
