@@ -156,6 +156,14 @@ class Registry:
                 "UPDATE registry SET sync = 'PENDING', reason = NULL WHERE sync = 'FAILED' AND reason IS NOT ?", (CONFLICT,)
             )
 
+    def refused(self) -> list[tuple[str, str, str | None, str]]:
+        """Record, type, id here and reason of every change that is FAILED."""
+        with self._reading():
+            rows = self._database.execute_sql(
+                "SELECT record, type, local_id, coalesce(reason, '') FROM registry WHERE sync = 'FAILED' ORDER BY record"
+            ).fetchall()
+        return [(str(record), str(kind), local_id, str(reason)) for record, kind, local_id, reason in rows]
+
     def counts(self) -> dict[str, int]:
         """How many records are PENDING, SYNCED and FAILED; what has changed and has no place yet is PENDING too; and how many are in quarantine."""
         with self._reading():
