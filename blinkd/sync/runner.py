@@ -143,7 +143,7 @@ class Runner:
             (self._topic(STATUS), self._status(online=False)),
             self.happened,
             in_flight=self._settings.sync.in_flight + 4,
-            check_time=self._clock.now().utc >= BUILT,
+            check_time=lambda: self._clock.now().utc >= BUILT,
         )
 
     def happened(self, happening: Happening) -> None:
@@ -310,13 +310,15 @@ class Runner:
             "chain": self._chain,
             "registry_head": self._registrar.head,
         }
-        self._written = (time.monotonic(), state)
+        self._written = (time.monotonic(), before)
         parts, self._parts = self._parts, part_states(self._settings.state_dir)
         with suppress(StoreError):
             if self._connected and (parts != self._parts or time.monotonic() - self._told[0] >= STATUS_S):
                 self._tell_others()
+        with suppress(StoreError):
             if state != before:
                 write_whole(self._settings.state_dir / STATE_FILE, json.dumps(state).encode() + b"\n")
+                self._written = (time.monotonic(), state)
 
 
 def _read(path: Path) -> bytes:
