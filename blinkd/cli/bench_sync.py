@@ -20,7 +20,7 @@ from blinkd.store.database import Store
 
 PEOPLE, PUNCHES = 20_000, 40_000
 TERMINALS = 8  # that send to the relays at once
-INGEST_ROUNDS, CAMERA_ROUNDS = 5, 12  # of what is measured in turn
+DRAIN_ROUNDS, INGEST_ROUNDS, CAMERA_ROUNDS = 3, 5, 12  # of what is measured in turn
 LOWEST = 19  # niceness of broker, database and relays beside the camera: at a door they are other machines
 
 
@@ -29,7 +29,7 @@ def figures(given: Settings, people: int, punches: int) -> dict[str, Any]:
     with bench_folder(given.state_dir) as folder:
         with notes().status("drain") as status, site(given, folder / "one") as here:
             first = here.terminal("door-1")
-            drain = measure_drain(here, first, punches)
+            drain = measure_drain(here, first, punches, DRAIN_ROUNDS)
             status.update("ingest")
             others = [here.terminal(f"gate-{number}") for number in range(1, TERMINALS + 1)]
             with Parts(first).open_store(read_only=True) as store:

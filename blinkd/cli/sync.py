@@ -90,8 +90,8 @@ def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
     """What waits, what was set aside and why, and how the connection is.
 
     The JSON: {"organisation", "terminal", "broker", "connected", "reason", "attendance": {"pending", "failed", "upto", "chain"}, "people":
-    {"pending", "synced", "failed"}, "registry": {"version", "head"}, "set_aside": [{"seq", "reason", "words"}], "quarantined": [{"record",
-    "version", "reason", "words"}], "conflicts": [{"at", "record", "person_id", "winner"}]}
+    {"pending", "synced", "failed"}, "registry": {"version", "head"}, "set_aside": [{"seq", "reason", "words"}], "refused": [{"record", "type",
+    "id", "reason"}], "quarantined": [{"record", "version", "reason", "words"}], "conflicts": [{"at", "record", "person_id", "winner"}]}
     """
     answer = _status(context.obj)
     if as_json:
@@ -108,10 +108,22 @@ def status(context: typer.Context, as_json: bool = JsonFlag) -> None:
     out.print(
         f"attendance: {attendance['pending']} PENDING, {attendance['failed']} FAILED; the relay has entries up to {attendance['upto']}"
     )
+    if attendance["chain"] is not None and attendance["chain"]["state"] != "ok":
+        out.print(
+            f"the relay sees a {attendance['chain']['state']} in the chain: {attendance['chain']['detail']}; run blinkd log verify",
+            markup=False,
+        )
     out.print(
         f"people: {people['pending']} PENDING, {people['synced']} SYNCED, {people['failed']} FAILED; registry version {registry['version']}"
     )
-    for title, rows in (("set aside", answer["set_aside"]), ("in quarantine", answer["quarantined"]), ("conflicts", answer["conflicts"])):
+    tables = {
+        "set_aside": "set aside",
+        "refused": "people that the relay does not take",
+        "quarantined": "in quarantine",
+        "conflicts": "conflicts",
+    }
+    for name, title in tables.items():
+        rows = answer[name]
         if rows:
             table = Table(*(Column(name, overflow="fold") for name in rows[0]), title=title, title_justify="left", box=None)
             for row in rows:
@@ -151,6 +163,9 @@ def _status(settings: Settings) -> dict[str, Any]:
             "people": {"pending": people["PENDING"], "synced": people["SYNCED"], "failed": people["FAILED"]},
             "registry": {"version": store.timeline.version(), "head": state.get("registry_head") if running else None},
             "set_aside": [{"seq": one.seq, "reason": one.reason, "words": one.words} for one in store.outbox.aside()],
+            "refused": [
+                {"record": record, "type": kind, "id": local_id, "reason": why} for record, kind, local_id, why in store.registry.refused()
+            ],
             "quarantined": [
                 {"record": record, "version": version, "reason": why, "words": words}
                 for record, version, why, words in store.intake.quarantined()

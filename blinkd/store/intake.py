@@ -150,6 +150,9 @@ class Intake:
             self._by(one)
             return
         if pending is not None and self._precedence.stands(one, pending, lost):
+            if self._precedence.overrules(one, pending):
+                self._registry.overrule(pending, here, canonical(one.change["envelope"]).decode(), now)
+                taken.conflicts += 1
             self._registry.keep(one.record, one.version)
             self._by(one)
             return

@@ -69,7 +69,16 @@ class Precedence:
             return one.again and not repeats and pending.version == one.base
         if one.again:  # versions of what the relay has lost: of these the later stands, and what was changed here after the same one
             return pending.version > one.base or (pending.version == one.base and not repeats)
-        return lost and pending.version > one.base  # its author did not know of what is here
+        return lost and self._made(pending) > one.base  # its author did not know of what is here
+
+    def overrules(self, one: Incoming, pending: Waiting) -> bool:
+        """Whether a change is lost when what waits here stands against it: somebody should know."""
+        return one.replica is not None and not one.again and not pending.deleted
+
+    def _made(self, pending: Waiting) -> int:
+        """The version that what is here was made as, or a later one by which somebody has only brought it again."""
+        row = self._database.execute_sql("SELECT author_base, author_again FROM registry WHERE record = ?", (pending.record,)).fetchone()
+        return min(int(row[0]), pending.version) if row is not None and row[1] and row[0] is not None else pending.version
 
     def repeats(self, pending: Waiting) -> bool:
         """Whether nothing has changed here, and what waits only brings a relay again what it has lost."""

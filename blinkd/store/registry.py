@@ -51,7 +51,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A change of this terminal that another terminal's came before. at: ISO 8601; lost: the envelope as JSON, None for a deletion."""
+    """A change that another terminal's came before, or this terminal's, as `winner` says. at: ISO 8601; lost: the one's envelope as JSON,
+    None for a deletion.
+    """  # fmt: skip
 
     at: str
     record: str
@@ -154,6 +156,14 @@ class Registry:
                 "UPDATE registry SET sync = 'PENDING', reason = NULL WHERE sync = 'FAILED' AND reason IS NOT ?", (CONFLICT,)
             )
 
+    def refused(self) -> list[tuple[str, str, str | None, str]]:
+        """Record, type, id here and reason of every change that is FAILED."""
+        with self._reading():
+            rows = self._database.execute_sql(
+                "SELECT record, type, local_id, coalesce(reason, '') FROM registry WHERE sync = 'FAILED' ORDER BY record"
+            ).fetchall()
+        return [(str(record), str(kind), local_id, str(reason)) for record, kind, local_id, reason in rows]
+
     def counts(self) -> dict[str, int]:
         """How many records are PENDING, SYNCED and FAILED; what has changed and has no place yet is PENDING too; and how many are in quarantine."""
         with self._reading():
@@ -206,6 +216,15 @@ class Registry:
             )
             self._database.execute_sql(
                 "UPDATE registry SET sync = 'SYNCED', reason = NULL WHERE record = ? AND edit = ?", (waiting.record, waiting.edit)
+            )
+
+    def overrule(self, waiting: Waiting, here: str, lost: str, now: Instant) -> None:
+        """What is here stands against another terminal's change, which a relay took after it had lost this: that is kept in the same place."""
+        with self._guard():
+            self._database.execute_sql(
+                "INSERT INTO registry_conflicts (at, record, local_id, winner, lost) SELECT ?1, ?2, ?3, ?4, ?5 "
+                "WHERE NOT EXISTS (SELECT 1 FROM registry_conflicts WHERE record = ?2 AND lost = ?5)",
+                (now.utc.isoformat(), waiting.record, waiting.local_id, here, lost),
             )
 
     def conflicts(self) -> list[Conflict]:

@@ -22,6 +22,7 @@ MARKS = "registry_marks"  # preference: versions and the relay's words for them,
 MOST_MARKS = 64
 NOBODY = ""  # the author of what a relay that was put back has lost: what it has instead may have been made before
 REWOUND = "registry_rewound"  # preference: "yes" from a rewind until everything that the relay has is here
+SHOWN = "registry_shown"  # preference: the latest version up to which pages have ever come
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Timeline:
             marks = marks[: MOST_MARKS // 2 : 2] + marks[MOST_MARKS // 2 :]  # the further back, the fewer
         self._preferences.set(CURSOR, str(version))
         self._preferences.set(MARKS, json.dumps(marks))
+        if version > self._shown():
+            self._preferences.set(SHOWN, str(version))
         if last and self.rewound():
             self._preferences.set(REWOUND, "")
 
@@ -129,10 +132,12 @@ class Timeline:
         last: the page holds all that is not in an earlier one.
         """  # fmt: skip
         if last:
-            # what was told before the page was asked for, and lies beyond the registry's end, nobody has stored
+            # what was told before the page was asked for, and lies beyond the registry's end, nobody has stored; but what waits here for a
+            # relay that has lost it, and once came by a page, was: by that version the others know that its author knew it
             self._database.execute_sql(
-                "UPDATE registry SET version = ?, edit = edit + 1, sync = 'PENDING', reason = NULL, again = NULL WHERE version > ? AND version <= ?",
-                (upto, upto, claimed),
+                "UPDATE registry SET version = ?1, edit = edit + 1, sync = 'PENDING', reason = NULL, again = NULL "
+                "WHERE version > ?1 AND version <= ?2 AND NOT (sync = 'PENDING' AND version <= ?3)",
+                (upto, claimed, self._shown()),
             )
         told = {one.record: one for one in page}
         rows = self._database.execute_sql(
@@ -152,6 +157,9 @@ class Timeline:
             f"reason = NULL, author = '{NOBODY}' WHERE {which}",
             (value,),
         )
+
+    def _shown(self) -> int:
+        return int(self._preferences.get(SHOWN) or 0)
 
     def _marks(self) -> list[tuple[int, str]]:
         """By version."""

@@ -96,14 +96,14 @@ class MqttLink:
         happened: Callable[[Happening], None],
         *,
         in_flight: int,
-        check_time: bool = True,
+        check_time: Callable[[], bool] = lambda: True,
         manual: bool = False,
         backoff: Backoff | None = None,
     ) -> None:
         """name: the client's id; will: topic and payload that the broker publishes, retained, when the connection breaks.
 
         happened: called from a thread of the link's. in_flight: messages that the broker has not acknowledged at most. check_time: whether the
-        clock is good enough to judge the broker's certificate by. manual: the broker keeps each message until `Arrived.acknowledge`. Raises ConfigError for files that cannot be used.
+        clock is good enough to judge the broker's certificate by; asked before each connection. manual: the broker keeps each message until `Arrived.acknowledge`. Raises ConfigError for files that cannot be used.
         """
         self._broker = broker
         self._name = name
@@ -113,7 +113,8 @@ class MqttLink:
         self._in_flight = in_flight
         self._manual = manual
         self._backoff = backoff or Backoff(1.0, 120.0)
-        self._context = tls_context(broker, check_time=check_time)
+        self._check_time = check_time
+        self._context = tls_context(broker)
         self._client: Client | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -183,6 +184,7 @@ class MqttLink:
             protocol=MQTTv5 if five else MQTTv311,
             manual_ack=self._manual,
         )
+        _ask_for_dates(self._context, wanted=self._check_time())
         client.tls_set_context(self._context)
         client.max_inflight_messages_set(self._in_flight)
         client.connect_timeout = CONNECT_S
@@ -246,9 +248,13 @@ def tls_context(broker: Broker, *, check_time: bool = True) -> ssl.SSLContext:
         raise ConfigError(f"{missing}: not there; `blinkd fleet request` and `blinkd fleet issue` make it") from None
     except (ssl.SSLError, OSError) as error:
         raise ConfigError(f"{broker.ca}, {broker.certificate} or {broker.key} cannot be used: {error}") from None
-    if not check_time:
-        context.verify_flags |= NO_CHECK_TIME
+    _ask_for_dates(context, wanted=check_time)
     return context
+
+
+def _ask_for_dates(context: ssl.SSLContext, *, wanted: bool) -> None:
+    flags = int(context.verify_flags)
+    context.verify_flags = ssl.VerifyFlags(flags & ~NO_CHECK_TIME if wanted else flags | NO_CHECK_TIME)
 
 
 def explain(error: OSError, broker: Broker) -> str:

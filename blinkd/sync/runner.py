@@ -41,6 +41,7 @@ LOCK_FILE = "sync.lock"
 POLL_S = 1.0  # between looks whether something new waits: what a punch waits at most before it is sent
 MOST_WAITING = 64  # messages that have come and are not read yet, of 1 MiB at most
 STATE_S = 2.0  # between two writes of the file
+STATUS_S = 30.0  # between two looks whether what the others were told of this terminal still holds: how much waits changes all the time
 CA_FILE, CERTIFICATE_FILE, KEY_FILE = "ca.pem", "terminal.pem", "tls.key"
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Runner:
             checker.revoke(said)
         store.registry.publish(f"{TERMINAL}.{identity.terminal}", TERMINAL, {"certificate": b64(identity.certificate)})
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+        self._following: Happening | None = None  # was looked at already
         self._link: Link | None = None
         shelf = BookShelf(store.outbox, sealer, signer, identity.org, identity.terminal, identity.certificate, settings.sync.batch)
         self._courier = Courier(shelf, lambda payload: self._send(ATTENDANCE, payload), settings.sync.in_flight)
@@ -127,6 +129,7 @@ class Runner:
         self._reason = "not connected yet"
         self._chain: dict[str, str] | None = None
         self._parts: dict[str, str] = {}  # of the daemon, as they were last told
+        self._told: tuple[float, bytes] = (float("-inf"), b"")  # the status that the others were told last, and when it was looked at
         self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
 
     def link(self) -> Link:
@@ -140,7 +143,7 @@ class Runner:
             (self._topic(STATUS), self._status(online=False)),
             self.happened,
             in_flight=self._settings.sync.in_flight + 4,
-            check_time=self._clock.now().utc >= BUILT,
+            check_time=lambda: self._clock.now().utc >= BUILT,
         )
 
     def happened(self, happening: Happening) -> None:
@@ -201,7 +204,8 @@ class Runner:
     def _step(self, now: float) -> None:
         due = min((time for time in (self._courier.due(), self._registrar.due()) if time is not None), default=now + POLL_S)
         try:
-            happening = self._happenings.get(timeout=max(0.0, min(due - now, POLL_S)))
+            happening = self._following or self._happenings.get(timeout=max(0.0, min(due - now, POLL_S)))
+            self._following = None
         except queue.Empty:
             if self._connected and (self._store.changed_elsewhere() or time.monotonic() >= due):
                 self._courier.work(time.monotonic())
@@ -213,7 +217,8 @@ class Runner:
         if isinstance(happening, Connected):
             self._connected, self._reason = True, ""
             log.info("connected to %s", self._identity.broker.host)
-            self._publish(STATUS, self._status(online=True), retain=True)
+            self._told = (float("-inf"), b"")  # the broker has put the last will in its place
+            self._tell_others()
             self._courier.connected(now)
             self._registrar.connected(now)
         elif isinstance(happening, Lost):
@@ -239,7 +244,12 @@ class Runner:
                 self._courier.relay_is_back(now)
             elif arrived.topic == self._topic(RECEIPT):
                 receipt = Receipt.parse(arrived.payload)
-                self._chain = None if receipt.chain is None else {"state": receipt.chain.state, "detail": receipt.chain.detail}
+                if self._is_overtaken(receipt):
+                    return
+                if receipt.chain is not None:  # one for people says nothing of it, and ends no alert
+                    before, self._chain = self._chain, {"state": receipt.chain.state, "detail": receipt.chain.detail}
+                    if self._chain["state"] != ("ok" if before is None else before["state"]):
+                        self._tell_others()
                 for rejected in receipt.rejected:
                     log.error("the relay refuses %s: %s", rejected.topic, rejected.words)
                     if rejected.reason == CERTIFICATE:
@@ -252,6 +262,14 @@ class Runner:
                 self._registrar.page(Page.parse(arrived.payload), now)
         except MessageRejected as error:
             log.error("a message on %s is not of the protocol: %s", arrived.topic, error)
+
+    def _is_overtaken(self, receipt: Receipt) -> bool:
+        """Whether the next message is a receipt that covers this one too: each that is noted costs a write to the card."""
+        with suppress(queue.Empty, MessageRejected):
+            self._following = following = self._happenings.get_nowait()
+            if isinstance(following, Arrived) and following.topic == self._topic(RECEIPT):
+                return receipt.is_covered_by(Receipt.parse(following.payload))
+        return False
 
     def _send(self, suffix: str, payload: bytes) -> None:
         self._publish(suffix, payload, retain=False)
@@ -267,8 +285,16 @@ class Runner:
         identity = self._identity
         counts, people = self._store.outbox.counts(), self._store.registry.counts()
         waiting = {"pending": counts["PENDING"] + people["PENDING"], "failed": counts["FAILED"] + people["FAILED"]}
-        health = waiting | {"parts": self._parts} if online else {}
+        chain = {} if self._chain is None or self._chain["state"] == "ok" else {"chain": self._chain["state"]}
+        health = waiting | {"parts": self._parts} | chain if online else {}
         return Status(identity.org, identity.terminal, online, blinkd.__version__, health).to_bytes()
+
+    def _tell_others(self) -> None:
+        """Publish how this terminal is, where that is news."""
+        status, before = self._status(online=True), self._told[1]
+        self._told = (time.monotonic(), status)
+        if status != before:
+            self._publish(STATUS, status, retain=True)
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Write the file where something has changed. A full disk keeps nobody from sending."""
@@ -284,14 +310,15 @@ class Runner:
             "chain": self._chain,
             "registry_head": self._registrar.head,
         }
-        self._written = (time.monotonic(), state)
-        if (parts := part_states(self._settings.state_dir)) != self._parts:
-            self._parts = parts
-            if self._connected:
-                self._publish(STATUS, self._status(online=True), retain=True)
-        if state != before:
-            with suppress(StoreError):
+        self._written = (time.monotonic(), before)
+        parts, self._parts = self._parts, part_states(self._settings.state_dir)
+        with suppress(StoreError):
+            if self._connected and (parts != self._parts or time.monotonic() - self._told[0] >= STATUS_S):
+                self._tell_others()
+        with suppress(StoreError):
+            if state != before:
                 write_whole(self._settings.state_dir / STATE_FILE, json.dumps(state).encode() + b"\n")
+                self._written = (time.monotonic(), state)
 
 
 def _read(path: Path) -> bytes:

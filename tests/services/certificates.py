@@ -98,9 +98,9 @@ class Authority:
     def relay(self) -> Credentials:
         return self.client("relay")
 
-    def broker(self) -> Credentials:
+    def broker(self, begins: dt.timedelta = -SKEW, ends: dt.timedelta = VALID) -> Credentials:
         names: list[x509.GeneralName] = [x509.DNSName(HOSTS[0]), x509.IPAddress(ipaddress.ip_address(HOSTS[1]))]
-        return Credentials(*self._issue("broker", names, ExtendedKeyUsageOID.SERVER_AUTH))
+        return Credentials(*self._issue("broker", names, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends))
 
     def revoke(self, credentials: Credentials) -> None:
         """From the next `crl` on."""

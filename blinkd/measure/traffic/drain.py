@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from blinkd.clock import SystemClock
@@ -25,15 +26,16 @@ from blinkd.sync.topics import ATTENDANCE, Topic
 WAITING_PEOPLE = 100  # whose punches they are
 SINGLES = 5_000  # messages of one punch that paho sends
 RELAYS = 2
+EVERYTHING = -1  # the number before the first entry
 PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Punches a second. drained: of the terminal, until the relay's last receipt; batched: of paho with the terminal's own messages, sealed
-    and signed beforehand, while another paho listens; singly: of paho with one punch a message, while another listens; unheard: the same while
-    nobody does, so that the broker throws all of it away. in_flight: messages, the same for all; batch: punches in a message of the
-    terminal's; single_bytes: of a message with one punch.
+    """Punches a second, medians of the rounds. drained: of the terminal, until the relay's last receipt; batched: of paho with the terminal's own
+    messages, sealed and signed beforehand, while another paho listens; singly: of paho with one punch a message, while another listens; unheard:
+    the same while nobody does, so that the broker throws all of it away. in_flight: messages, the same for all; batch: punches in a message of
+    the terminal's; single_bytes: of a message with one punch.
     """  # fmt: skip
 
     punches: int
@@ -63,30 +65,62 @@ class Drain:
         }
 
 
-def measure_drain(site: Site, settings: Settings, punches: int) -> Drain:
-    """Fill a terminal's book, send it by paho, then to the relay as the terminal does. Raises ServerFailed."""
+def measure_drain(site: Site, settings: Settings, punches: int, rounds: int) -> Drain:
+    """Fill a terminal's book, then in turn send it by paho, and to the relay as the terminal does. Raises ServerFailed."""
     parts = Parts(settings)
     with parts.open_store() as store:
         store.book.begin()
         enrol(store, parts.manifest, WAITING_PEOPLE)
         punch(parts, store, punches)
-        shelf, waiting = _shelf(settings, store), store.outbox.end()
-        singles = [parcel.payload for seq in range(1, min(SINGLES, waiting)) if (parcel := shelf.parcel(seq, alone=True))]
+        messages, waiting = Messages.of(settings, store), store.outbox.end()
+        spent: list[tuple[float, float, float, float]] = []
+        for number in range(rounds):
+            by_paho = _by_paho(site, settings, messages)
+            if number > 0:
+                site.forget_books()
+            store.outbox.lost(EVERYTHING)
+            site.fresh_broker()
+            with site.relays(RELAYS):
+                spent.append((bring_away(settings, store), *by_paho))
+    drained, batched, singly, unheard = map(median, zip(*spent, strict=True))
+    single_bytes = round(sum(map(len, messages.singles)) / len(messages.singles))
+    rates = waiting / drained, waiting / batched, len(messages.singles) / singly, len(messages.singles) / unheard
+    return Drain(punches, settings.sync.batch, settings.sync.in_flight, single_bytes, *rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What paho sends: the first entries one by one, and all of them in the terminal's batches."""
+
+    singles: list[bytes]
+    batches: list[bytes]
+
+    @classmethod
+    def of(cls, settings: Settings, store: Store) -> "Messages":
+        """As the terminal would send them now."""
+        shelf = _shelf(settings, store)
+        singles = [parcel.payload for seq in range(1, min(SINGLES, store.outbox.end())) if (parcel := shelf.parcel(seq, alone=True))]
         batches, seq = [], 0
         while (parcel := shelf.parcel(seq, alone=False)) is not None:
             batches.append(parcel.payload)
             seq = parcel.last + 1
-        broker, name, in_flight = site.way_to_broker(settings), f"{ORGANISATION}/{settings.terminal.id}", settings.sync.in_flight
-        topic = str(Topic(ORGANISATION, settings.terminal.id, ATTENDANCE))
-        unheard = publish_all(broker, name, topic, singles, in_flight)
+        return cls(singles, batches)
+
+
+def _by_paho(site: Site, settings: Settings, messages: Messages) -> tuple[float, float, float]:
+    """Seconds for batches and singles to somebody who listens, and for singles to nobody. The broker begins each with an empty store: else it
+    would write what is left of the one before to its disk again and again.
+    """  # fmt: skip
+    broker, name, in_flight = site.way_to_broker(settings), f"{ORGANISATION}/{settings.terminal.id}", settings.sync.in_flight
+    topic = str(Topic(ORGANISATION, settings.terminal.id, ATTENDANCE))
+    heard = []
+    for payloads in (messages.batches, messages.singles):
+        site.fresh_broker()
         with listening(site.way_of_relays(), topic, IN_FLIGHT):
-            singly = publish_all(broker, name, topic, singles, in_flight)
-            batched = publish_all(broker, name, topic, batches, in_flight)
-        with site.relays(RELAYS):
-            seconds = bring_away(settings, store)
-    single_bytes = round(sum(map(len, singles)) / len(singles))
-    rates = waiting / seconds, waiting / batched, len(singles) / singly, len(singles) / unheard
-    return Drain(punches, settings.sync.batch, in_flight, single_bytes, *rates)
+            heard.append(publish_all(broker, name, topic, payloads, in_flight))
+    site.fresh_broker()
+    batched, singly = heard
+    return batched, singly, publish_all(broker, name, topic, messages.singles, in_flight)
 
 
 def bring_away(settings: Settings, store: Store) -> float:

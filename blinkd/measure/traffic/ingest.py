@@ -93,6 +93,8 @@ class Sender:
         """Let go of the connection."""
         self._client.disconnect()
         self._client.loop_stop()
+        # else each would hold the other, and paho closes sockets of its own when it goes
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def _connected(self, client: Client, *_: object) -> None:
         client.subscribe([(str(Topic(ORGANISATION, self._settings.terminal.id, RECEIPT)), SubscribeOptions(QOS))])

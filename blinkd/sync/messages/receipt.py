@@ -61,6 +61,12 @@ class Receipt:
     rejected: tuple[Rejected, ...] = ()
     chain: ChainState | None = None
 
+    def is_covered_by(self, later: "Receipt") -> bool:
+        """Whether a later one says all that this one does: up to where a book is stored, and no more."""
+        if self.people or self.rejected or self.attendance is None or later.attendance is None or later.chain is None:
+            return False
+        return self.attendance.book == later.attendance.book and self.attendance.upto <= later.attendance.upto
+
     def to_bytes(self) -> bytes:
         """The message."""
         stored, chain = self.attendance, self.chain

@@ -35,7 +35,7 @@ def stored(here: Site) -> list[tuple[str, int]]:
 @pytest.mark.slow
 def test_what_is_timed_has_come_to_the_database(here: Site) -> None:
     first = here.terminal("door-1")
-    drain = measure_drain(here, first, 300)
+    drain = measure_drain(here, first, 300, 2)
     assert min(drain.drained, drain.batched, drain.singly, drain.unheard) > 0
     with Parts(first).open_store(read_only=True) as store:
         assert store.outbox.counts() == {"PENDING": 0, "FAILED": 0}

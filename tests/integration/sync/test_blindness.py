@@ -31,7 +31,7 @@ OPEN = {
     "attendance": SENDER | {"book", "certificate", "prev"} | ENTRY,
     "people": SENDER | {"certificate"} | CHANGE,
     "pull": SENDER | {"since", "limit", "request", "mark"},
-    "status": SENDER | {"online", "version", "health", "health.pending", "health.failed", "health.parts"},
+    "status": SENDER | {"online", "version", "health", "health.pending", "health.failed", "health.parts", "health.chain"},
     "page": {"v", "request", "since", "upto", "head", "more", "certificates", "certificates.*", "changes", "mark", "lost"}
     | CHANGE
     | {f"changes.{name}" for name in ("terminal", "version", "certificate")},

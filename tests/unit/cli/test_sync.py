@@ -18,6 +18,8 @@ from blinkd.crypto.unlocked import unlock
 from blinkd.errors import StoreError
 from blinkd.settings import Settings, StoreSettings, SyncSettings
 from blinkd.store.database import Store, make_folder
+from blinkd.store.lock import StateLock
+from blinkd.sync.runner import LOCK_FILE, STATE_FILE
 from tests.integration.faces.commands import blinkd
 from tests.unit.cli.passwords import PASSWORD
 
@@ -72,3 +74,18 @@ def test_a_terminal_that_a_rotation_has_left_out_says_so_with_the_remedy(tmp_pat
     reason = blinkd("sync", "status", "--json", state=state, BLINKD_SYNC__BROKER="broker.example").json["reason"]
     assert f"no key of epoch {rotated.current}" in reason
     assert "keys join" in reason
+
+
+def test_status_names_what_the_relay_does_not_take_and_what_it_finds_wrong_with_the_chain(tmp_path: Path) -> None:
+    state, _ = certified(tmp_path)
+    with Store.open(state, StoreSettings()) as store:
+        store.people.enrol("E-1", "Sam Sample", [])
+        store.registry.note_changes(lambda *_: "aa" * 16, 10)
+        store.registry.settle("aa" * 16, 1, 0, "bad_content")
+    write_whole(state / STATE_FILE, b'{"connected": true, "chain": {"state": "gap", "detail": "entry 3 is missing; 7 is here"}}')
+    with StateLock(state, LOCK_FILE):  # as while the sync process runs
+        said = blinkd("sync", "status", state=state, BLINKD_SYNC__BROKER="broker.example").out
+        value = blinkd("sync", "status", "--json", state=state, BLINKD_SYNC__BROKER="broker.example").json
+    assert "the relay sees a gap in the chain: entry 3 is missing; 7 is here" in " ".join(said.split())
+    assert "1 FAILED" in said and "bad_content" in said and "E-1" in said
+    assert value["refused"] == [{"record": "aa" * 16, "type": "person", "id": "E-1", "reason": "bad_content"}]

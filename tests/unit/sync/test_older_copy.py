@@ -1,13 +1,16 @@
 """A relay whose database was put back from a back-up: the doors notice, wherever they were meanwhile, and nothing newer is lost."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blinkd.sync.messages import Changes, Receipt, Settled
-from blinkd.sync.topics import PEOPLE
+from blinkd.crypto.envelope import Envelope
+from blinkd.sync.messages import Changes, Pull, Receipt, Settled
+from blinkd.sync.records import unpack_person
+from blinkd.sync.topics import PEOPLE, PULL
 from tests.unit.store.stores import MODEL, sample
 from tests.unit.sync.doors import Door, Organisation
 from tests.unit.sync.test_doors import erase, settled
@@ -244,3 +247,50 @@ def test_an_earlier_change_that_is_repeated_to_the_relay_undoes_no_later_one(
     assert a.people() == b.people() == {f"E-{number}": f"Name {number}" for number in (1, 2, 3)}
     assert {len(list(door.store.people.templates(MODEL))) for door in doors} == {3}
     assert organisation.rows("SELECT count(*) FROM registry WHERE record LIKE '%.%' AND NOT deleted") == [(3,)]
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_who_changes_what_others_only_brought_again_is_heeded_though_the_relay_was_put_back_twice(
+    organisation: Organisation, doors: tuple[Door, Door], forgets: bool
+) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    a.store.people.enrol("E-4", "Di", [sample(4)])
+    settled(a, b)
+    put_back()
+    b.sync()  # which brings "Di" again
+    put_back()
+    a.store.people.change("E-4", name="Diana")
+
+    def put_back_between(suffix: str, payload: bytes) -> bool:
+        """What the relay says to the first question, it has forgotten at the second."""
+        if forgets and suffix == PULL and Pull.parse(payload).since < version:
+            put_back()
+        return True
+
+    version = a.store.timeline.version()
+    a.sync(put_back_between)
+    settled(b, a)
+    assert a.people() == b.people()
+    assert a.people()["E-4"] == "Diana"
+    assert [door.store.registry.conflicts() for door in doors] == [[], []]
+
+
+def test_a_change_that_a_lost_one_stands_against_is_kept_as_a_conflict(organisation: Organisation, doors: tuple[Door, Door]) -> None:
+    a, b = doors
+    put_back = backed_up(organisation)
+    b.store.people.change("E-1", name="Ann B")
+    b.sync()  # which a does not hear of
+    put_back()
+    a.store.people.change("E-1", name="Ann A")
+    a.sync()
+    settled(b, a)
+    assert a.people() == b.people()
+    assert a.people()["E-1"] == "Ann B"
+    (conflict,) = b.store.registry.conflicts()
+    assert (conflict.local_id, conflict.winner) == ("E-1", "b")
+    lost = a.sealer.open(Envelope.of(json.loads(conflict.lost or "")), "person", conflict.record)
+    assert unpack_person(lost).name == "Ann A"
+    put_back()
+    settled(b, a, b)
+    assert len(b.store.registry.conflicts()) == 1

@@ -17,8 +17,8 @@ from blinkd.errors import ConfigError
 from blinkd.settings import Settings, StoreSettings, SyncSettings
 from blinkd.store.database import Store, make_folder
 from blinkd.sync.link import Arrived, Connected
-from blinkd.sync.messages import Receipt, Rejected
-from blinkd.sync.runner import Runner
+from blinkd.sync.messages import ChainState, Receipt, Rejected, Settled, Status, Stored
+from blinkd.sync.runner import Runner, read_state
 
 ORG, PASSWORD = "acme", "correct horse battery staple"
 
@@ -111,3 +111,71 @@ def test_a_relay_that_refuses_the_certificate_is_the_reason_that_is_said(place: 
 
     runner.run(Link(refused), stopped)
     assert said[1:] == ["", "the relay refuses what is sent: the certificate of acme/terminal-1 was revoked"]
+
+
+def while_running(place: Place, *receipts: Receipt, steps: int = 5) -> Runner:
+    """A terminal's sync process to which a relay has said this."""
+    runner = place.runner()
+
+    def said() -> None:
+        runner.happened(Connected())
+        for receipt in receipts:
+            runner.happened(Arrived(f"blink/v1/{ORG}/{place.settings.terminal.id}/receipt", receipt.to_bytes(), lambda: None))
+
+    left = iter(range(steps))
+    runner.run(Link(said), lambda: next(left, None) is None)
+    return runner
+
+
+def stored(place: Place, upto: int) -> Receipt:
+    outbox = place.store.outbox
+    return Receipt(Stored(outbox.book() or "", upto, outbox.hash_of(upto) or b""), chain=ChainState("ok", ""))
+
+
+def test_of_receipts_that_wait_together_the_last_counts(place: Place) -> None:
+    for number in range(3):
+        place.store.book.append("note", {"number": number}, SystemClock().now())
+    while_running(place, *(stored(place, upto) for upto in range(place.store.outbox.end())))
+    assert place.store.outbox.counts()["PENDING"] == 0
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        Receipt(),
+        Receipt(Stored("another", 9, bytes(32)), chain=ChainState("ok", "")),
+        Receipt(Stored("book", 2, bytes(32)), chain=ChainState("ok", "")),
+        Receipt(Stored("book", 9, bytes(32))),
+    ],
+)
+def test_a_receipt_is_heeded_where_the_next_says_less(later: Receipt) -> None:
+    assert not Receipt(Stored("book", 3, bytes(32)), chain=ChainState("ok", "")).is_covered_by(later)
+
+
+def test_a_receipt_that_says_more_than_how_much_is_stored_is_heeded_whatever_follows() -> None:
+    stored, later = Stored("book", 3, bytes(32)), Receipt(Stored("book", 3, bytes(32)), chain=ChainState("ok", ""))
+    assert Receipt(stored).is_covered_by(later)
+    assert not Receipt(stored, (Settled("aa", 1, "stored", 5),)).is_covered_by(later)
+    assert not Receipt(stored, rejected=(Rejected("attendance", 3, "signature", "no"),)).is_covered_by(later)
+
+
+def test_a_gap_in_the_chain_is_told_to_the_others_and_a_receipt_for_people_does_not_end_the_alert(place: Place) -> None:
+    told: list[Status] = []
+
+    class Listening(Link):
+        def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+            if retain and topic.endswith("/status"):
+                told.append(Status.parse(payload))
+
+    runner = place.runner()
+    gap = Receipt(chain=ChainState("gap", "entry 3 is missing; 7 is here"))
+
+    def said() -> None:
+        runner.happened(Connected())
+        for receipt in (gap, Receipt(people=(Settled("aa", 1, "stored", 5),))):
+            runner.happened(Arrived(f"blink/v1/{ORG}/{place.settings.terminal.id}/receipt", receipt.to_bytes(), lambda: None))
+
+    left = iter(range(4))
+    runner.run(Listening(said), lambda: next(left, None) is None)
+    assert [one.health.get("chain") for one in told if one.online] == [None, "gap"]
+    assert (read_state(place.settings.state_dir) or {})["chain"] == {"state": "gap", "detail": "entry 3 is missing; 7 is here"}
