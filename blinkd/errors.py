@@ -125,6 +125,22 @@ class PasswordRefused(BlinkdError):
     """A new password would be guessed, or a password is no text."""
 
 
+class OperatorRefused(BlinkdError):
+    """An operator of the terminal's pages cannot be taken in or changed so; nothing was changed."""
+
+
+class UnknownOperator(BlinkdError):
+    """No operator of the terminal's pages has the given name."""
+
+
+class SignInNeeded(BlinkdError):
+    """Nobody is logged in, or no longer: the page is shown after log-in."""
+
+
+class PasswordDue(BlinkdError):
+    """Whoever is logged in has a password that somebody else chose, and must choose another one first."""
+
+
 class DemoFailed(BlinkdError):
     """The demonstration did not show what it was to show: the message says at which step."""
 

@@ -204,9 +204,9 @@ class Parts:
         """The gate through which templates come in."""
         return Enroller(self.analyser, self.reader, self.embedders, self.settings.vision, self.bands)
 
-    def open_store(self, *, read_only: bool = False, repair: bool = True) -> Store:
-        """The database of the state folder; use it as a context manager."""
-        return Store.open(self.settings.state_dir, self.settings.store, read_only=read_only, repair=repair)
+    def open_store(self, *, read_only: bool = False, repair: bool = True, threads: bool = False) -> Store:
+        """The database of the state folder; use it as a context manager. threads: see `Store.open`."""
+        return Store.open(self.settings.state_dir, self.settings.store, read_only=read_only, repair=repair, threads=threads)
 
     def gallery(self, store: Store) -> Gallery:
         """Every template that the embedder in force has made; those of other models are left out, for spaces never mix."""

@@ -38,8 +38,8 @@ class Database(peewee.SqliteDatabase):
             super().rollback()
 
 
-def open_for_writing(path: Path, settings: StoreSettings) -> peewee.SqliteDatabase:
-    """Open an existing file, check it, and bring it to the newest schema.
+def open_for_writing(path: Path, settings: StoreSettings, *, threads: bool = False) -> peewee.SqliteDatabase:
+    """Open an existing file, check it, and bring it to the newest schema. threads: it is used by several, one at a time.
 
     Raises Damaged, StoreError (newer schema, edited migration) and whatever peewee raises; the file is then closed.
     """
@@ -54,6 +54,7 @@ def open_for_writing(path: Path, settings: StoreSettings) -> peewee.SqliteDataba
         },
         thread_safe=False,
         autoconnect=False,
+        check_same_thread=not threads,
     )
     try:
         database.connect()

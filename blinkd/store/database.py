@@ -20,6 +20,7 @@ from blinkd.crypto.keyfile import sync_folder
 from blinkd.crypto.signing import Signer
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
+from blinkd.store.audit import AuditLog
 from blinkd.store.book import BookRepository
 from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly, open_for_reading, open_for_writing
 from blinkd.store.credentials import CredentialRepository
@@ -30,6 +31,7 @@ from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.intake import Intake
 from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
+from blinkd.store.operators import OperatorRepository
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
@@ -45,6 +47,7 @@ from blinkd.store.timeline import Timeline
 from blinkd.store.tries import TryRepository
 from blinkd.store.vouching import Vouching
 from blinkd.store.watermarks import Watermarks
+from blinkd.store.web_sessions import SessionRepository
 
 DATABASE_FILE = "blinkd.db"
 REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
@@ -56,7 +59,8 @@ log = logging.getLogger(__name__)
 
 class Store:
     """An open database with its repositories: `people`, `credentials`, `vouching`, `book`, `scans`, `tries`, `outbox`, `registry`, `intake`,
-    `preferences`, and `rosters`, `watermarks` and `day_totals`, which reports read, and `directory` and `punch_pages` for screens. A context manager.
+    `preferences`, `operators`, `sessions`, `audit`; `rosters`, `watermarks` and `day_totals`, which reports read; `directory` and `punch_pages`
+    for screens. A context manager.
     """  # fmt: skip
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path, *, read_only: bool = False) -> None:
@@ -85,6 +89,9 @@ class Store:
         self.credentials = CredentialRepository(database, self._cipher, self.book.append, self.transaction, self.reading, self._forget)
         self.tries = TryRepository(database, self.transaction, self.reading)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
+        self.operators = OperatorRepository(database, self.transaction, self.reading)
+        self.sessions = SessionRepository(database, self.transaction, self.reading)
+        self.audit = AuditLog(database, self.transaction, self.reading)
         self.registry = Registry(database, self._cipher, self.transaction, self.reading)
         self.timeline = Timeline(database, self.preferences, self.transaction)
         self.intake = Intake(
@@ -97,7 +104,9 @@ class Store:
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 
     @classmethod
-    def open(cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False, repair: bool = True) -> "Store":
+    def open(
+        cls, state_dir: Path, settings: StoreSettings, *, read_only: bool = False, repair: bool = True, threads: bool = False
+    ) -> "Store":
         """Open the database of a state folder, making both when they are missing.
 
         A database that is not sound is set aside under another name and a new one begun, so that the door's log goes on. Raises
@@ -106,18 +115,19 @@ class Store:
 
         Without `repair` a damaged database is left where it is and StoreError raised. With `read_only` nothing is made or changed: a missing database looks empty, an older schema and a folder that may not be
         written are read through a copy in memory, and a damaged database is left where it is and StoreError raised.
+        threads: it is used by several, one at a time, for which the caller has a lock (not with `read_only`).
         """
         path = state_dir / DATABASE_FILE
         if read_only:
             return cls._open_read_only(path, state_dir, settings)
         make_folder(state_dir)
         try:
-            return cls._open(path, state_dir, settings)
+            return cls._open(path, state_dir, settings, threads=threads)
         except Damaged as damage:
             if not repair:
                 raise StoreError(f"{path}: damaged ({damage}); {REMEDY}") from None
             with _repairing(state_dir):
-                return cls._repair(path, state_dir, settings)
+                return cls._repair(path, state_dir, settings, threads=threads)
 
     @classmethod
     @contextmanager
@@ -128,19 +138,19 @@ class Store:
             yield store
 
     @classmethod
-    def _open(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+    def _open(cls, path: Path, state_dir: Path, settings: StoreSettings, *, threads: bool) -> "Store":
         _make_file(path)
         try:
-            return cls(open_for_writing(path, settings), path, state_dir)
+            return cls(open_for_writing(path, settings, threads=threads), path, state_dir)
         except DATABASE_ERRORS as error:
             if is_damage(error):
                 raise Damaged(str(error)) from None
             raise StoreError(explain(path, error)) from None
 
     @classmethod
-    def _repair(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
+    def _repair(cls, path: Path, state_dir: Path, settings: StoreSettings, *, threads: bool) -> "Store":
         try:
-            return cls._open(path, state_dir, settings)  # again, under the lock: another process may have been faster
+            return cls._open(path, state_dir, settings, threads=threads)  # again, under the lock: another process may have been faster
         except Damaged as damage:
             if (holder := daemon_of(state_dir)) is not None and holder != os.getpid():
                 # it would go on writing into the renamed file
@@ -150,7 +160,7 @@ class Store:
             _read_through(path)
             aside = _set_aside(path)
             log.error("%s: damaged (%s); set aside as %s and a new database begun; restore a backup if there is one", path, damage, aside)
-            return cls._open(path, state_dir, settings)
+            return cls._open(path, state_dir, settings, threads=threads)
 
     @classmethod
     def _open_read_only(cls, path: Path, state_dir: Path, settings: StoreSettings) -> "Store":
