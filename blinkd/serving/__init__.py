@@ -1,0 +1,1 @@
+"""What the relay's pages and the terminal's pages share: the server, headers, static files."""
