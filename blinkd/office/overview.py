@@ -18,7 +18,7 @@ from blinkd.store.rosters import Known
 @dataclass(frozen=True, slots=True)
 class Overview:
     """trends: of WEEK and MONTH days; days: of the last month, oldest first; busy: punches in each hour, of the month and today; known:
-    whom the subjects of late arrivals and early leaves stand for.
+    whom the subjects of late arrivals, early leaves and who is in stand for.
     """  # fmt: skip
 
     now: Instant
@@ -80,7 +80,7 @@ def overview(site: Site, store: Store, now: Instant) -> Overview:
     figures = Figures(store.book, store.rosters, store.day_totals, site.rota, now).of(
         found.date - timedelta(days=MONTH), found.date - timedelta(days=1)
     )
-    known = store.rosters.known(sorted({one.subject for one in (*found.late, *found.early)}))
+    known = store.rosters.known(sorted({one.subject for one in (*found.late, *found.early, *found.inside)}))
     busy = tuple(map(sum, zip(busiest(figures), found.busy, strict=True)))
     return Overview(now, site.zone, found, tuple(trend(figures, found.date, length) for length in (WEEK, MONTH)), figures, busy, known)
 
