@@ -80,7 +80,8 @@ def overview(site: Site, store: Store, now: Instant) -> Overview:
     figures = Figures(store.book, store.rosters, store.day_totals, site.rota, now).of(
         found.date - timedelta(days=MONTH), found.date - timedelta(days=1)
     )
-    known = store.rosters.known(sorted({one.subject for one in (*found.late, *found.early, *found.inside)}))
+    named = {one.subject for one in (*found.late, *found.early)} | {one.subject for one in found.inside}
+    known = store.rosters.known(sorted(named))
     busy = tuple(map(sum, zip(busiest(figures), found.busy, strict=True)))
     return Overview(now, site.zone, found, tuple(trend(figures, found.date, length) for length in (WEEK, MONTH)), figures, busy, known)
 

@@ -84,5 +84,5 @@ def _averages(found: Overview) -> list[Average]:
 
 
 def _average(title: str, sums: Totals, days: int) -> Average:
-    means = [round(number / days, 1) for number in (sums.present, sums.half_day, sums.late, sums.absent)]
-    return Average(title, *means, hours=str(hours(sums.worked_s // days, "hhmm")))
+    present, half_day, late, absent = (round(number / days, 1) for number in (sums.present, sums.half_day, sums.late, sums.absent))
+    return Average(title, present, half_day, late, absent, str(hours(sums.worked_s // days, "hhmm")))

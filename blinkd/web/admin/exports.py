@@ -19,8 +19,8 @@ from blinkd.web.admin.filters import date_of, span_of
 from blinkd.web.admin.wording import plain, sentence
 
 MOST_DAYS = 400  # of one file: a year and the month that one is late with it
-TITLES = ("seq", "person_id", "name", "timestamp", "status", "punctuality", "minutes", "shift", "certainty", "state", "sync", "terminal")
-TITLES += ("method", "recorded_timestamp", "recorded_status", "corrections")
+PLAIN = ("seq", "person_id", "name", "timestamp", "status", "punctuality", "minutes", "shift", "certainty", "state", "sync")
+TITLES = (*PLAIN, "terminal", "method", "recorded_timestamp", "recorded_status", "corrections")
 FIELDS = ("from", "to", "person", "group", "columns", "hours", "provisional")
 
 
@@ -115,7 +115,7 @@ def _hours(context: AdminContext, typed: dict[str, str]) -> tuple[bytes, date, d
 
 def _cells(line: dict[str, Any]) -> Iterator[Cell]:
     recorded = line["recorded"] or {}
-    for title in TITLES[:-3]:
+    for title in (*PLAIN, "terminal", "method"):
         yield line[title]
     yield recorded.get("timestamp")
     yield recorded.get("status")
