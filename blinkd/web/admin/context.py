@@ -1,6 +1,8 @@
 """What the admin's pages are made with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -9,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from blinkd.clock import Clock
 from blinkd.parts import Parts
 from blinkd.settings import Settings
+from blinkd.supervision.reload import merge
 from blinkd.web.admin.access import Access, Signed
 from blinkd.web.admin.notices import Kind, Notices
 from blinkd.web.admin.pages import Pages
@@ -19,14 +22,18 @@ from blinkd.web.shared_store import SharedStore
 class Live:
     """The settings that are in force in this process, and the parts that are built from them; replaced when they are read again."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, config: Path | None = None, tell_daemon: Callable[[], None] = lambda: None) -> None:
+        """config: the file that they came from, None for the usual one; tell_daemon: that it shall read them again."""
         self.settings = settings
+        self.config = config
+        self.tell_daemon = tell_daemon
         self.parts = Parts(settings, gallery=True)
 
     def take(self, settings: Settings) -> None:
-        """From now on these; networks that are loaded stay."""
-        self.parts = self.parts.reloaded(settings)
-        self.settings = settings
+        """From now on these, as far as they need no restart; networks that are loaded stay."""
+        taken = merge(self.settings, settings).settings
+        self.parts = self.parts.reloaded(taken)
+        self.settings = taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Operators: who may log in, and as what. For supervisors."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -119,4 +119,4 @@ def _found(context: AdminContext, operator_id: int) -> Operator:
 
 
 def _roles(form: Fields) -> list[Role]:
-    return [cast(Role, role) for role in form.texts("role") if role in ROLES]
+    return [role for role in form.texts("role") if role in ROLES]

@@ -34,6 +34,7 @@ class Pages:
         )
         self._environment.filters["local"] = self._local
         self._environment.filters["day"] = self._day
+        self._environment.globals["pairs"] = lambda values: [(one, one) for one in values]  # for a select whose values are their own words
 
     def render(self, request: Request, template: str, signed: Signed | None, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
         """A page. signed: who sees it, None where nobody is logged in; template: as "admin/x.html", which extends "admin/layout.html"."""
