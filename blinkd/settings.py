@@ -413,6 +413,65 @@ class MetricsSettings(Section):
         return value
 
 
+class WebSettings(Section):
+    """The terminal's own pages: kiosk and administration."""
+
+    enabled: bool = True  # a terminal without display is administered by them, too
+    host: str = "127.0.0.1"  # an IP address; beyond this machine only over TLS, and then at tls_port
+    port: int = Field(8480, ge=1, le=65_535)  # on this machine, without TLS: nobody else hears what goes by
+    tls_port: int = Field(8443, ge=1, le=65_535)  # of `host`, where that is beyond this machine; the kiosk is not served there
+    certificate: Path | None = None  # PEM, with its chain
+    key: Path | None = None  # PEM; the daemon's user must be able to read it
+    names: Annotated[
+        list[str], NoDecode
+    ] = []  # by which browsers reach the pages, beside the machine's own and its addresses; others are refused
+    session_idle_min: int = Field(15, ge=1, le=720)  # minutes without a request after which an operator must log in anew
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # a variable is all text: door.example.org,door
+        return [name.strip() for name in value.split(",") if name.strip(" ")] if isinstance(value, str) else value
+
+    @property
+    def opened(self) -> bool:
+        """Whether others in the network reach the pages."""
+        return not ipaddress.ip_address(self.host).is_loopback
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("certificate and key belong together; give both, or neither")
+        if self.opened and self.certificate is None:
+            raise ValueError(
+                f"host {self.host} is beyond this machine, and passwords would travel in clear; set certificate and key, or host to 127.0.0.1"
+            )
+        if self.opened and self.port == self.tls_port:
+            raise ValueError(f"port and tls_port are both {self.port}; give each its own")
+        return self
+
+
+class KioskSettings(Section):
+    """The page on the terminal's display."""
+
+    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")  # of a file in blinkd/web/languages
+    sound: bool = True  # tones beside colour and shape
+    volume: Fraction = 0.4  # of the loudest that the machine's own setting allows
+    greeting_s: float = Field(5.0, ge=1, le=60)  # for how long a greeting or a refusal stays, unless somebody else comes
+    fps: float = Field(15.0, gt=0, le=60)  # pictures/s of the mirror view at most; none is made while nobody watches
+    picture_px: int = Field(640, ge=160, le=1920)  # longer side of its pictures; larger ones are made smaller first
+    jpeg_quality: int = Field(80, ge=30, le=95)  # of its pictures; below 60 blocks are seen
+
+
 class HomeAssistantSettings(Section):
     """The way to Home Assistant: MQTT discovery by a broker of the house, which is not the relay's."""
 
@@ -452,6 +511,8 @@ class Settings(BaseSettings):
     relay: RelaySettings = RelaySettings()
     metrics: MetricsSettings = MetricsSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    web: WebSettings = WebSettings()
+    kiosk: KioskSettings = KioskSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -1,4 +1,10 @@
-"""The verbs web …: the terminal's pages, and who may use them."""
+"""The verbs web …: the terminal's own pages, and who may use them."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -7,12 +13,38 @@ from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.clock import SystemClock
 from blinkd.parts import Parts
 from blinkd.settings import Settings
+from blinkd.supervision.child import die_with
+from blinkd.supervision.journal import start_log
 from blinkd.web.admin.setup_code import VALID_S, make_setup_code
 
+NICE = 5  # behind the camera, for which people wait
 MOST_ACTS = 100_000
 
-app = typer.Typer(no_args_is_help=True, help="The terminal's pages: setup-code, operators, audit.")
+app = typer.Typer(no_args_is_help=True, help="The terminal's own pages: setup-code, operators, audit.")
 app.add_typer(web_operators.app, name="operators")
+
+
+@app.command("run", hidden=True)
+def run(
+    context: typer.Context,
+    parent: Annotated[int | None, typer.Option("--parent", metavar="PID", help="End when this process, which started it, ends.")] = None,
+    events: Annotated[int | None, typer.Option("--events", metavar="FD", help="Where the daemon's messages are read.")] = None,
+    pictures: Annotated[int | None, typer.Option("--pictures", metavar="FD", help="Where its pictures are read.")] = None,
+) -> None:
+    """Serve the pages until SIGTERM; the daemon starts this by itself. SIGHUP: read the settings again."""
+    stop, reload = threading.Event(), threading.Event()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
+    if parent is not None:
+        die_with(parent)
+    settings: Settings = context.obj
+    start_log(settings.log.level, os.environ)
+    from blinkd.web.process import run as work  # noqa: PLC0415  after the log has begun: it takes a second on a small machine
+
+    os.nice(NICE)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    config: Path | None = context.find_root().params.get("config")
+    work(settings, config, parent, events, pictures, stop, reload)
 
 
 @app.command("setup-code")
@@ -33,7 +65,7 @@ def setup_code(context: typer.Context, as_json: bool = JsonFlag) -> None:
 @app.command("audit")
 def audit(
     context: typer.Context,
-    most: int = typer.Option(200, "--most", min=1, max=MOST_ACTS, metavar="N", help="The newest N."),
+    most: Annotated[int, typer.Option("--most", min=1, max=MOST_ACTS, metavar="N", help="The newest N.")] = 200,
     as_json: bool = JsonFlag,
 ) -> None:
     """What was done and refused by the terminal's pages, oldest first.

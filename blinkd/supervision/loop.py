@@ -58,8 +58,11 @@ class Loop:
         look: Callable[[], None],
         ready: Callable[[], None],
         notifier: Notifier,
+        show: Callable[[Frame], None] = lambda _frame: None,
     ) -> None:
-        """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at."""
+        """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at;
+        show: is handed each frame when it has been looked at.
+        """  # fmt: skip
         self._capture = capture
         self._vision = vision
         self._entry = entry
@@ -67,6 +70,7 @@ class Loop:
         self._look = look
         self._ready: Callable[[], None] | None = ready
         self._notifier = notifier
+        self._show = show
         self._troubles: dict[str, str] = {}  # the store's last complaint at each kind of work
 
     @property
@@ -87,6 +91,7 @@ class Loop:
             if frame is not None:
                 after, last_t = frame.index, frame.t
                 self._carefully("frame", partial(self._process, frame))
+                self._show(frame)
                 if self._vision.works:
                     self._notifier.alive()
                     self._be_ready()
