@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from blinkd.attendance.shifts.rota import Rota
 from blinkd.attendance.timekeeper import Timekeeper
 from blinkd.capture.factory import open_source
+from blinkd.capture.frame import Frame
 from blinkd.capture.live import CameraState, LiveCapture
 from blinkd.crypto.unlocked import has_keyring
 from blinkd.entry.entry import open_entry
@@ -21,6 +22,7 @@ from blinkd.errors import BlinkdError, ConfigError, VisionFailed
 from blinkd.fleet.expiry import expiry_of
 from blinkd.identity.gallery import Gallery
 from blinkd.outputs.port import Health, Output, PartHealth
+from blinkd.outputs.screen import Screen
 from blinkd.outputs.wired import open_wired
 from blinkd.parts import Parts
 from blinkd.session.events import Event
@@ -32,12 +34,13 @@ from blinkd.store.following import Following
 from blinkd.store.lease import RegistrationLease
 from blinkd.store.lock import StateLock
 from blinkd.supervision.aside import StandAside
+from blinkd.supervision.children import sync_process
 from blinkd.supervision.daily import Daily
 from blinkd.supervision.loop import Loop
 from blinkd.supervision.notify import Notifier
+from blinkd.supervision.pages import Pages
 from blinkd.supervision.reload import Reload, merge
 from blinkd.supervision.status import content_of, read_temperature_c, words_of
-from blinkd.supervision.sync_process import SyncProcess
 from blinkd.supervision.vision import Vision
 from blinkd.sync.runner import read_state
 from blinkd.timing import NO_TIMING
@@ -95,18 +98,21 @@ class Duty:
         store.book.begin()
         self._timekeeper = Timekeeper(store.book, parts.clock)
         self._vision = Vision(self._main_line, self._forget_networks)
-        self._sync = SyncProcess(config) if settings.sync.broker else None
+        self._sync = sync_process(config) if settings.sync.broker else None
         self._daily = Daily(self._keep_up)
         self._entry = open_entry(settings, store, parts.clerk(store, store, parts.clock), parts.clock)
-        # the door first: somebody waits before it
-        self._outputs: list[Output] = [*open_wired(settings, store.book, parts.clock), *self._others()]
+        self._screen = Screen(settings.kiosk, parts.clock) if settings.web.enabled else None
+        self._pages = None if self._screen is None else Pages(self._screen, config)
+        # the door first, then the display: somebody waits before both
+        shown = () if self._screen is None else (self._screen,)
+        self._outputs: list[Output] = [*open_wired(settings, store.book, parts.clock), *shown, *self._others()]
         if metrics is not None:
             self._outputs.append(metrics)
         lease = RegistrationLease(store.preferences)
         self._aside = StandAside(lambda: lease.in_force(parts.clock.now()))
         self._capture = LiveCapture(lambda: open_source(self._settings.camera), settings.camera, _camera_changed)
         self._loop = Loop(
-            self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, lambda: self._aside.now
+            self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, self._show, lambda: self._aside.now
         )
         self._is_ready = self._behind = self._renew = False  # _behind: somebody has written, and what it was has not been looked at yet
         self._told: tuple[PartHealth, ...] = ()
@@ -131,21 +137,24 @@ class Duty:
         until = time.monotonic() + LEAVE_S
         self._notifier.stopping()
         self._daily.ask_to_end()
-        if self._sync is not None:
-            self._sync.ask_to_end()
+        for process in (self._sync, self._pages):
+            if process is not None:
+                process.ask_to_end()
         for output in self._outputs:
             output.close()
         if self._entry is not None:
             self._entry.close()
         self._capture.close()
         self._daily.join(until - time.monotonic())
-        if self._sync is not None:
-            self._sync.stop(until - time.monotonic())
+        for process in (self._sync, self._pages):
+            if process is not None:
+                process.stop(until - time.monotonic())
 
     def health(self) -> Health:
         """Of every part, now."""
         parts = [self._camera_part(), self._vision_part(), self._store_part(), self._clock_part(), self._sync_part(), self._certificate]
         parts += [part for output in self._outputs if (part := output.part()) is not None]
+        parts.append(PartHealth("web", "off") if self._pages is None else self._pages.part())
         if self._entry is not None:
             parts.append(self._entry.part())
         pending, failed = self._counts
@@ -159,6 +168,8 @@ class Duty:
             self._read_settings()
         if self._sync is not None and has_keyring(self._settings.state_dir):
             self._sync.look()
+        if self._pages is not None:
+            self._pages.look()
         if not self._is_ready:
             self._notifier.more_time(START_S)
         self._tell(self.health())
@@ -225,6 +236,13 @@ class Duty:
     def _forget_networks(self) -> None:
         self._parts.forget_networks()
 
+    def _show(self, frame: Frame) -> None:
+        if self._screen is None:
+            return
+        face, state = self._vision.face, self._vision.state
+        small = face is not None and face.width_between_cheeks < self._settings.vision.min_face_px
+        self._screen.picture(frame, face, state, "closer" if small and state == "idle" else "", mirrored=self._settings.camera.mirror)
+
     def _ready(self) -> None:
         self._is_ready = True
         self._notifier.ready()
@@ -266,7 +284,10 @@ class Duty:
         if self._sync is not None and reload.taken:
             self._sync.stop()  # it reads its settings when it begins
         if reload.taken:
-            self._sync = SyncProcess(self._config) if reload.settings.sync.broker else None
+            self._sync = sync_process(self._config) if reload.settings.sync.broker else None
+        if self._pages is not None and self._screen is not None and reload.taken:
+            self._screen.renew(reload.settings.kiosk)
+            self._pages.take(reload.taken)
         log.info("settings read: %s", f"in force now: {', '.join(reload.taken)}" if reload.taken else "nothing new that can be taken over")
         if reload.refused:
             log.warning("only a restart brings into force: %s", ", ".join(reload.refused))

@@ -11,7 +11,11 @@ class BlinkdError(Exception):
 
 
 class ConfigError(BlinkdError):
-    """The settings cannot be used: the message gives file, key path, value and remedy."""
+    """The settings cannot be used: the message gives file, key path, value and remedy; `at` what is wrong by key path, where it is about keys."""
+
+    def __init__(self, message: str, at: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.at = at or {}
 
 
 class MediaError(BlinkdError):

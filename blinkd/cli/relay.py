@@ -188,10 +188,10 @@ def _served(settings: Settings, connections: OpenConnections, checker: Checker, 
         yield
         return
     from blinkd.relay.api.app import create_app  # noqa: PLC0415  half a second that --no-http does without
-    from blinkd.relay.api.server import ApiServer, Listen  # noqa: PLC0415
+    from blinkd.relay.api.server import ApiServer, listen_at  # noqa: PLC0415
 
     core = Core(connections, checker)
-    server = ApiServer(create_app(connections, core, settings), Listen.of(settings.relay))
+    server = ApiServer(create_app(connections, core, settings), listen_at(settings.relay))
     server.start()
     try:
         yield

@@ -18,8 +18,8 @@ from blinkd.errors import ConfigError, StateBusy
 from blinkd.settings import Settings
 from blinkd.store.database import Store
 from blinkd.store.lock import StateLock, daemon_of
+from blinkd.supervision.child import die_with
 from blinkd.supervision.journal import start_log
-from blinkd.supervision.sync_process import die_with
 from blinkd.sync.runner import LOCK_FILE, Runner, read_state
 
 NICE = 10  # behind the camera, for which people wait

@@ -30,6 +30,7 @@ VERBS = {  # in the order of the help: name, module of blinkd.cli
     "keys": "keys",
     "sync": "sync",
     "fleet": "fleet",
+    "web": "web",
     "relay": "relay",
     "doctor": "checks",
     "bench": "checks",

@@ -13,7 +13,7 @@ from blinkd.outputs.rhythms import Beat, Meaning, Player
 from blinkd.session.events import Event
 
 SHOWN_ONCE: dict[str, Meaning] = {"punch": "granted", "refused": "refused", "challenge": "move"}
-QUIET = frozenset({"clock", "sync", "signals"})  # parts whose trouble nobody at the door can see or mend
+QUIET = frozenset({"clock", "sync", "signals", "web"})  # parts whose trouble nobody at the door can see or mend
 RETRY_S = 1.0
 CLOSE_WAIT_S = 0.3
 

@@ -1,1 +1,1 @@
-"""What the relay's pages and the terminal's pages share: the server, headers, static files."""
+"""What the relay's API and the terminal's own pages share: the server, its patience, headers, and static files."""

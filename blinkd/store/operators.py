@@ -1,7 +1,8 @@
 """Who may work with the terminal's pages, and in which roles."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -107,18 +108,16 @@ class OperatorRepository:
     def set_roles(self, operator_id: int, roles: Iterable[Role]) -> None:
         """In the place of those that there were. Raises OperatorRefused for none, and where no supervisor would be left."""
         wanted = _some(roles)
-        with self._guard():
+        with self._guard(), self._keeping_a_supervisor():
             self._database.execute_sql("DELETE FROM operator_roles WHERE operator = ?", (operator_id,))
             self._put_roles(operator_id, wanted)
             self._end_sessions(operator_id)
-            self._refuse_without_supervisor()
 
     def set_disabled(self, operator_id: int, disabled: bool) -> None:
         """Shut out, or let in again. Raises OperatorRefused where no supervisor would be left."""
-        with self._guard():
+        with self._guard(), self._keeping_a_supervisor():
             self._database.execute_sql("UPDATE operators SET disabled = ? WHERE id = ?", (int(disabled), operator_id))
             self._end_sessions(operator_id)
-            self._refuse_without_supervisor()
 
     def _put_roles(self, operator_id: int, roles: Iterable[Role]) -> None:
         for role in roles:
@@ -127,13 +126,17 @@ class OperatorRepository:
     def _end_sessions(self, operator_id: int) -> None:
         self._database.execute_sql("DELETE FROM web_sessions WHERE operator = ?", (operator_id,))
 
-    def _refuse_without_supervisor(self) -> None:
-        # nobody else could take anybody in again but root
-        left = self._database.execute_sql(
-            "SELECT 1 FROM operators JOIN operator_roles ON operator = id WHERE NOT disabled AND role = 'supervisor' LIMIT 1"
-        ).fetchone()
-        if left is None:
+    @contextmanager
+    def _keeping_a_supervisor(self) -> Iterator[None]:
+        """Without one nobody but root could take anybody in again."""
+        before = self._has_supervisor()
+        yield
+        if before and not self._has_supervisor():
             raise OperatorRefused("no supervisor would be left; make somebody else a supervisor first")
+
+    def _has_supervisor(self) -> bool:
+        sql = "SELECT 1 FROM operators JOIN operator_roles ON operator = id WHERE NOT disabled AND role = 'supervisor' LIMIT 1"
+        return self._database.execute_sql(sql).fetchone() is not None
 
 
 def known_as(name: str) -> str:

@@ -58,10 +58,11 @@ class Loop:
         look: Callable[[], None],
         ready: Callable[[], None],
         notifier: Notifier,
+        show: Callable[[Frame], None] = lambda _frame: None,
         aside: Callable[[], bool] = lambda: False,
     ) -> None:
         """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at;
-        aside: whether no face is to be decided about now, which the look may change.
+        show: is handed each frame when it has been looked at; aside: whether no face is to be decided about now, which the look may change.
         """  # fmt: skip
         self._capture = capture
         self._vision = vision
@@ -70,6 +71,7 @@ class Loop:
         self._look = look
         self._ready: Callable[[], None] | None = ready
         self._notifier = notifier
+        self._show = show
         self._aside = aside
         self.t = 0.0  # of the last frame, in seconds on the camera's time line
         self._troubles: dict[str, str] = {}  # the store's last complaint at each kind of work
@@ -92,6 +94,7 @@ class Loop:
             if frame is not None:
                 after, self.t = frame.index, frame.t
                 self._carefully("frame", partial(self._process, frame))
+                self._show(frame)
                 if self._vision.works:
                     self._notifier.alive()
                     self._be_ready()

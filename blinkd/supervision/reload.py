@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from blinkd.settings import Settings, key_paths
 
-# What holds a device, a lock, a network or the place of the data cannot be changed under a working terminal; all else can, between two visits
+# What holds a device, a lock, a network or the place of the data cannot be changed under a working terminal; all else can, between two visits.
+# Among what can: [web] and [kiosk], for whose process another is begun
 NEEDS_RESTART = (
     "state_dir",
     "models_dir",
@@ -19,6 +20,7 @@ NEEDS_RESTART = (
     "relay",
     "metrics",
     "home_assistant",
+    "web.enabled",
 )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from blinkd.capture.frame import Frame
 from blinkd.errors import BlinkdError, KeyMissing, StoreError, VisionFailed
 from blinkd.session.events import Event
+from blinkd.session.machine import State
 from blinkd.session.terminal import Terminal
 from blinkd.supervision.restarts import RestartPolicy, Restarts
+from blinkd.vision.face import Face
 
 # A few tries at once, for what a single odd frame did; then the process is given up, which systemd begins anew: a network's runtime
 # that is broken in memory is mended by nothing less
@@ -49,6 +51,16 @@ class Vision:
     def idle(self) -> bool:
         """Whether nobody is being looked at."""
         return self._terminal is None or self._terminal.idle
+
+    @property
+    def face(self) -> Face | None:
+        """Of the last frame, for displays."""
+        return None if self._terminal is None else self._terminal.face
+
+    @property
+    def state(self) -> State:
+        """Of the session, for displays."""
+        return "idle" if self._terminal is None else self._terminal.state
 
     def process(self, frame: Frame) -> list[Event]:
         """As `Terminal.process`; nothing while it is broken. Raises StoreError, KeyMissing: the same frame may be given again later; and

@@ -1,1 +1,1 @@
-"""The terminal's own pages: kiosk and admin."""
+"""The terminal's own pages, in a process of their own: kiosk and administration."""

@@ -44,6 +44,7 @@ def main() -> int:
             "BLINKD_CAMERA__PATH": str(media / RECORDING),
             "BLINKD_ATTENDANCE__MIN_INTERVAL_S": "0",
             "BLINKD_LOG__LEVEL": "WARNING",
+            "BLINKD_WEB__ENABLED": "false",
         }
         blinkd = [sys.executable, "-m", "blinkd"]
         for name, number, picture in PEOPLE:

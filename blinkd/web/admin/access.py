@@ -59,16 +59,13 @@ class Posted:
 class Access:
     """Finds out who asks. Its dependencies raise SignInNeeded, or PasswordDue, or RequestRefused (403, 413, 415, 422)."""
 
-    def __init__(
-        self, store: SharedStore, clock: Clock, recorder: Recorder, kept: KeptForms, idle_s: Callable[[], float], *, secure: bool
-    ) -> None:
-        """idle_s: after so many seconds without a request a session ends; secure: whether browsers come by TLS."""
+    def __init__(self, store: SharedStore, clock: Clock, recorder: Recorder, kept: KeptForms, idle_s: Callable[[], float]) -> None:
+        """idle_s: after so many seconds without a request a session ends."""
         self._store = store
         self._clock = clock
         self._recorder = recorder
         self._kept = kept
         self._idle_s = idle_s
-        self._secure = secure
         self._seen: dict[bytes, float] = {}  # seconds since boot, newer than what is on the disk
 
     # --- for routes ------------------------------------------------------------------------------------------------
@@ -124,26 +121,28 @@ class Access:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock.now()
         signed = _signed_by(token, operator)
-        old = self._token_of(request)
-        with self._store() as store, store.transaction():
+        old = _token_of(request)
+        with self._store.use() as store, store.transaction():
             if old is not None:
                 store.sessions.end(_digest(old))
             store.sessions.end_older(now.boot_s - KNOWN_S, now.boot_s - KNOWN_S)
             store.sessions.begin(_digest(token), operator.id, now)
         if old is not None:
             self._kept.hand_over(_digest(old), _digest(token), operator.id)
-        response.set_cookie(self._cookie, token, path="/", secure=self._secure, httponly=True, samesite="strict")
+        name, secure = _cookie(request)
+        response.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="strict")
         return signed
 
     def end(self, request: Request, response: Response) -> None:
         """Somebody logs out."""
-        if (token := self._token_of(request)) is not None:
+        if (token := _token_of(request)) is not None:
             digest = _digest(token)
-            with self._store() as store:
+            with self._store.use() as store:
                 store.sessions.end(digest)
             self._seen.pop(digest, None)
             self._kept.drop(digest)
-        response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict")
+        name, secure = _cookie(request)
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
 
     def has_kept(self, signed: Signed) -> bool:
         """Whether there is a form that was sent too late."""
@@ -151,21 +150,13 @@ class Access:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    @property
-    def _cookie(self) -> str:
-        return SECURE_COOKIE if self._secure else COOKIE
-
-    def _token_of(self, request: Request) -> str | None:
-        token = request.cookies.get(self._cookie)
-        return token if token and len(token) <= 2 * TOKEN_BYTES else None
-
     def _signed(self, request: Request) -> Signed:
         """Raises SignInNeeded."""
-        token = self._token_of(request)
+        token = _token_of(request)
         if token is None:
             raise SignInNeeded
         digest, now = _digest(token), self._clock.now()
-        with self._store() as store:
+        with self._store.use() as store:
             sitting = store.sessions.find(digest, now)
             if sitting is None:
                 raise SignInNeeded
@@ -204,7 +195,7 @@ class Access:
 
     async def _keep(self, request: Request) -> None:
         """Keep a form that came after its session had ended by itself. One that ended by log-out or a change of password has left nothing to go by."""
-        token = self._token_of(request)
+        token = _token_of(request)
         if token is None:
             return
         sitting = await run_in_threadpool(self._find, token)
@@ -219,7 +210,7 @@ class Access:
             self._kept.keep(_digest(token), sitting, request.url.path, form.fields, self._clock.now().boot_s)
 
     def _find(self, token: str) -> int | None:
-        with self._store() as store:
+        with self._store.use() as store:
             sitting = store.sessions.find(_digest(token), self._clock.now())
         return None if sitting is None else sitting.operator
 
@@ -242,6 +233,16 @@ def address_of(request: Request) -> str:
         elif not address.is_loopback:
             return str(ipaddress.ip_network((address, 64), strict=False))
     return "local" if address.is_loopback else str(address)
+
+
+def _cookie(request: Request) -> tuple[str, bool]:
+    """The cookie's name, and whether it is for TLS only: this machine is served without, the network with it."""
+    return (SECURE_COOKIE, True) if request.url.scheme == "https" else (COOKIE, False)
+
+
+def _token_of(request: Request) -> str | None:
+    token = request.cookies.get(_cookie(request)[0])
+    return token if token and len(token) <= 2 * TOKEN_BYTES else None
 
 
 def _signed_by(token: str, operator: Operator) -> Signed:

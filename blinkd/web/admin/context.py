@@ -1,5 +1,6 @@
 """What the admin's pages are made with."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,37 +10,28 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from blinkd.clock import Clock
 from blinkd.parts import Parts
 from blinkd.settings import Settings
+from blinkd.store.database import Store
 from blinkd.web.admin.access import Access, Signed
+from blinkd.web.admin.drawing import Drawing
 from blinkd.web.admin.notices import Kind, Notices
-from blinkd.web.admin.pages import Pages
 from blinkd.web.admin.recorder import Recorder
+from blinkd.web.hub import Hub
+from blinkd.web.live import Live
 from blinkd.web.shared_store import SharedStore
-
-
-class Live:
-    """The settings that are in force in this process, and the parts that are built from them; replaced when they are read again."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.parts = Parts(settings, gallery=True)
-
-    def take(self, settings: Settings) -> None:
-        """From now on these; networks that are loaded stay."""
-        self.parts = self.parts.reloaded(settings)
-        self.settings = settings
 
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """live: settings and parts; store: `with context.store() as store`; audit: `context.audit.done(signed, "people.delete", person_id)`."""
+    """live: settings and parts in force; hub: the daemon's pictures and events; audit: `audit.done(signed, "people.delete", person_id)`."""
 
     live: Live
-    store: SharedStore
+    shared: SharedStore
+    hub: Hub
     clock: Clock
     access: Access
     audit: Recorder
     notices: Notices
-    pages: Pages
+    drawing: Drawing
 
     @property
     def settings(self) -> Settings:
@@ -51,9 +43,13 @@ class AdminContext:
         """Built from the settings in force; ask anew in each request."""
         return self.live.parts
 
+    def store(self) -> AbstractContextManager[Store]:
+        """`with context.store() as store`: alone; keep it short. Within it, it may be taken again."""
+        return self.shared.use()
+
     def render(self, request: Request, template: str, signed: Signed | None, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
-        """See `Pages.render`."""
-        return self.pages.render(request, template, signed, status, **values)
+        """See `Drawing.render`."""
+        return self.drawing.render(request, template, signed, status, **values)
 
     def go(self, path: str, signed: Signed | None = None, kind: Kind = "ok", words: str = "") -> RedirectResponse:
         """After something was done: to another page, which says so. path: one of ours."""

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from blinkd.clock import Clock
 from blinkd.crypto.argon import Hasher
 from blinkd.web.admin.access import Access
-from blinkd.web.admin.context import AdminContext, Live
+from blinkd.web.admin.context import AdminContext
+from blinkd.web.admin.drawing import Drawing
 from blinkd.web.admin.kept_forms import KeptForms
 from blinkd.web.admin.notices import Notices
-from blinkd.web.admin.pages import Pages
 from blinkd.web.admin.recorder import Recorder
 from blinkd.web.admin.signing_in import SigningIn
+from blinkd.web.hub import Hub
+from blinkd.web.live import Live
 from blinkd.web.shared_store import SharedStore
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The admin's parts: what every page has, and what only log-in and operators need."""
+    """The admin's parts, one for the process: what every page has, and what only log-in and operators need."""
 
     context: AdminContext
     signing_in: SigningIn
@@ -25,14 +27,15 @@ class Desk:
     kept: KeptForms
 
 
-def make_desk(
-    live: Live, store: SharedStore, clock: Clock, *, secure: bool, idle_s: Callable[[], float], hasher: Hasher | None = None
-) -> Desk:
-    """secure: whether browsers come by TLS; idle_s: seconds without a request after which a session ends."""
+def make_desk(live: Live, store: SharedStore, hub: Hub, clock: Clock, *, hasher: Hasher | None = None) -> Desk:
+    """hasher: of passwords; None for one that is as slow as it should be."""
     kept, notices = KeptForms(), Notices()
     recorder = Recorder(store, clock)
-    access = Access(store, clock, recorder, kept, idle_s, secure=secure)
-    pages = Pages(lambda: live.settings, notices)
+    access = Access(store, clock, recorder, kept, _idle_s(live))
     passwords = hasher or Hasher()
-    context = AdminContext(live, store, clock, access, recorder, notices, pages)
+    context = AdminContext(live, store, hub, clock, access, recorder, notices, Drawing(lambda: live.settings, notices))
     return Desk(context, SigningIn(store, clock, passwords, recorder), passwords, kept)
+
+
+def _idle_s(live: Live) -> Callable[[], float]:
+    return lambda: live.settings.web.session_idle_min * 60.0

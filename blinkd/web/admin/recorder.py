@@ -28,17 +28,17 @@ class Recorder:
 
     def done(self, signed: "Signed", action: str, target: str = "", outcome: Outcome = "done", reason: str = "") -> None:
         """An operator has done something. target: ids, never names. Raises StoreError: what cannot be audited is not done."""
-        with self._store() as store:
+        with self._store.use() as store:
             store.audit.append(self._clock.now(), signed.operator.id, signed.roles, action, target, outcome, reason)
 
     def unsigned(self, action: str, target: str = "", outcome: Outcome = "done", reason: str = "") -> None:
         """Somebody has done something without being logged in: the first run. Raises StoreError."""
-        with self._store() as store:
+        with self._store.use() as store:
             store.audit.append(self._clock.now(), None, (), action, target, outcome, reason)
 
     def refused(self, signed: "Signed | None", action: str, target: str = "", reason: str = "") -> None:
         """Somebody was refused something; so many lines an hour at most. A full disk is only logged: the refusal stands."""
-        with self._store() as store:
+        with self._store.use() as store:
             now = self._clock.now()
             if now.boot_s - self._since_s >= REFUSALS_S:
                 self._since_s, self._refusals = now.boot_s, 0

@@ -48,7 +48,7 @@ class SigningIn:
     def sign_in(self, attempt: Attempt) -> Operator:
         """Raises RequestRefused: 401 wrong, 429 too often, 503 too many at once."""
         self.take_turn(attempt.name, attempt.address)
-        with self._store() as store:
+        with self._store.use() as store:
             found = store.operators.find(attempt.name)
         operator, hashed = (None, None) if found is None else found
         right = self._hasher.holds(attempt.password, hashed)  # not under the lock: it takes a while
@@ -86,7 +86,7 @@ class SigningIn:
             return
         try:
             new = self._hasher.hash(password)
-            with self._store() as store:
+            with self._store.use() as store:
                 store.operators.rehash(operator.id, hashed, new)
         except (StoreError, RequestRefused) as error:  # the next log-in tries again
             log.warning("the password of operator %d could not be hashed anew: %s", operator.id, error)

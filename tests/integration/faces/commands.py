@@ -43,7 +43,8 @@ class Answer:
 def variables(state: Path, **more: str) -> dict[str, str]:
     """The environment of a command on its own state folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BLINKD_") or name in OWN_VARIABLES}
-    return {**kept, "BLINKD_STATE_DIR": str(state), **more}
+    # a port of its own is opened by those tests only that are about the pages
+    return {**kept, "BLINKD_STATE_DIR": str(state), "BLINKD_WEB__ENABLED": "false", **more}
 
 
 def blinkd(*arguments: str | Path, state: Path, **more: str) -> Answer:

@@ -21,10 +21,11 @@ from blinkd.fleet.making import Wanted, answer_claim, answer_request
 from blinkd.fleet.renewal import renewal_handle
 from blinkd.relay.api.app import build_app
 from blinkd.relay.api.options import ApiOptions
-from blinkd.relay.api.server import ApiServer, Listen
+from blinkd.relay.api.server import ApiServer
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.migrate import migrate
 from blinkd.relay.sqlite import SqliteConnections
+from blinkd.serving.server import Listen
 from tests.integration.faces.commands import Answer, blinkd
 from tests.unit.cli.passwords import with_passwords
 from tests.unit.fleet.site import NOW, PASSWORD, Site

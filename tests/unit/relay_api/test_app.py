@@ -9,8 +9,9 @@ import pytest
 from blinkd.errors import StoreError
 from blinkd.relay.api.app import build_app, create_app
 from blinkd.relay.api.options import ApiOptions
-from blinkd.relay.api.server import Listen
+from blinkd.relay.api.server import listen_at
 from blinkd.relay.api.storage import ApiStorage
+from blinkd.serving.server import Listen
 from blinkd.settings import RelaySettings, Settings
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import HandClock, NoEyes
@@ -118,7 +119,7 @@ def test_the_application_follows_the_settings(storage: ApiStorage, core: FakeCor
 
 def test_the_settings_say_where_to_listen() -> None:
     relay = RelaySettings(http_host="::1", http_port=9000, http_proxies="10.0.0.1, 10.0.0.2")  # type: ignore[arg-type]  # as a variable has it
-    assert Listen.of(relay) == Listen("::1", 9000, proxies=("10.0.0.1", "10.0.0.2"))
+    assert listen_at(relay) == Listen("::1", 9000, proxies=("10.0.0.1", "10.0.0.2"))
 
 
 def test_a_relay_needs_no_library_of_the_terminal() -> None:

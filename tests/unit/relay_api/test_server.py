@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from blinkd.errors import ConfigError
-from blinkd.relay.api import patience
-from blinkd.relay.api.server import ApiServer, Listen, check, is_loopback
+from blinkd.relay.api.server import HTTP_API, ApiServer
+from blinkd.serving import patience
+from blinkd.serving.server import Listen, check, is_loopback
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.records import user
 
@@ -152,18 +153,18 @@ def test_a_proxy_that_is_trusted_says_who_the_client_is_and_others_are_not_belie
 
 def test_tokens_in_clear_over_a_network_are_refused_at_the_start(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigError, match=r"in clear at 0\.0\.0\.0"):
-        check(Listen(host="0.0.0.0"))
+        check(Listen(host="0.0.0.0"), HTTP_API)
     with pytest.raises(ConfigError, match="certificate and its key"):
-        check(Listen(certificate=certificate[0]))
+        check(Listen(certificate=certificate[0]), HTTP_API)
     with pytest.raises(ConfigError, match=r"missing\.pem: no such file"):
-        check(Listen(certificate=tmp_path / "missing.pem", key=certificate[1]))
+        check(Listen(certificate=tmp_path / "missing.pem", key=certificate[1]), HTTP_API)
     for fine in (
         Listen(),
         Listen(host="::1"),
         Listen(host="0.0.0.0", proxies=("10.0.0.1",)),
         Listen(host="0.0.0.0", certificate=certificate[0], key=certificate[1]),
     ):
-        check(fine)
+        check(fine, HTTP_API)
 
 
 def test_a_certificate_that_cannot_be_used_is_said_before_anything_is_served(
@@ -173,7 +174,7 @@ def test_a_certificate_that_cannot_be_used_is_said_before_anything_is_served(
     other = tmp_path / "other.key"
     for content in (b"no key", ec.generate_private_key(ec.SECP256R1()).private_bytes(*form)):
         other.write_bytes(content)
-        with pytest.raises(ConfigError, match=r"other\.key cannot be used for the HTTP API's TLS.*belong together"):
+        with pytest.raises(ConfigError, match=r"other\.key cannot be used for TLS of the HTTP API.*belong together"):
             ApiServer(connect().app, Listen(port=0, certificate=certificate[0], key=other))
 
 

@@ -14,18 +14,22 @@ from fastapi import APIRouter, FastAPI
 
 from blinkd.crypto.argon import Hasher
 from blinkd.settings import Settings
-from blinkd.store.database import Store
 from blinkd.store.operators import Operator, Role
-from blinkd.web.admin.context import AdminContext, Live
+from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.login import login_router
 from blinkd.web.admin.making import Desk, make_desk
+from blinkd.web.admin.routers import admin_routers
 from blinkd.web.admin.wiring import add_admin
+from blinkd.web.app import build_app
+from blinkd.web.context import WebContext
 from blinkd.web.gate import Gate
+from blinkd.web.hub import Hub
+from blinkd.web.live import Live
+from blinkd.web.pages import Pages
 from blinkd.web.shared_store import SharedStore
 from tests.unit.attendance.clocks import SetClock
 
 PASSWORD = "seven unlikely purple lamps"
-IDLE_S = 900.0
 BASE = "http://127.0.0.1:8480"
 TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
@@ -40,7 +44,7 @@ class Office:
     """The application and what stands behind it. `browser` is one that keeps cookies; `another` opens one more."""
 
     desk: Desk
-    store: SharedStore
+    hub: Hub
     clock: SetClock
     app: FastAPI
     browser: "Browser" = field(init=False)
@@ -57,7 +61,7 @@ class Office:
 
     def operator(self, name: str = "Ada", *roles: Role, password: str = PASSWORD, temporary: bool = False) -> Operator:
         hashed = self.desk.hasher.hash(password)
-        with self.store() as store:
+        with self.context.store() as store:
             return store.operators.add(name, roles or ("supervisor",), hashed, self.clock.now().utc, temporary=temporary)
 
     def signed_in(self, *roles: Role, name: str = "Ada", address: str = "127.0.0.1") -> "Browser":
@@ -69,7 +73,7 @@ class Office:
 
     def acts(self) -> list[tuple[str, str, str, str]]:
         """Action, target, outcome and reason of the audit, oldest first."""
-        with self.store() as store:
+        with self.context.store() as store:
             return [(act.action, act.target, act.outcome, act.reason) for act in reversed(store.audit.newest(1000))]
 
 
@@ -111,15 +115,19 @@ class Browser:
 
 @contextmanager
 def office(
-    folder: Path, routers: Callable[[Desk], list[APIRouter]] = lambda _: [], settings: Settings | None = None, *, secure: bool = False
+    folder: Path, routers: Callable[[Desk], list[APIRouter]] = admin_routers, settings: Settings | None = None, *, tls: bool = False
 ) -> Iterator[Office]:
-    """Log-in and what `routers` adds."""
-    given = (settings or Settings()).model_copy(update={"state_dir": folder})
-    clock = SetClock()
-    with Store.open(folder, given.store, threads=True) as opened:
-        shared = SharedStore(opened)
-        desk = make_desk(Live(given), shared, clock, secure=secure, idle_s=lambda: IDLE_S, hasher=quick_hasher())
+    """The whole application, or only log-in and the given routers."""
+    live = Live((settings or Settings()).model_copy(update={"state_dir": folder}))
+    clock, hub, shared = SetClock(), Hub(), SharedStore(live.parts)
+    desk = make_desk(live, shared, hub, clock, hasher=quick_hasher())
+    if routers is admin_routers:
+        app = build_app(WebContext(live, shared, hub, Pages()), desk, tls=tls)
+    else:
         app = FastAPI(openapi_url=None)
         app.add_middleware(Gate, names=lambda: ())
         add_admin(app, desk.context, [login_router(desk.context, desk.signing_in, desk.kept), *routers(desk)])
-        yield Office(desk, shared, clock, app)
+    try:
+        yield Office(desk, hub, clock, app)
+    finally:
+        shared.close()

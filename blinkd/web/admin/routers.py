@@ -1,0 +1,22 @@
+"""All of the admin's pages."""
+
+from fastapi import APIRouter
+
+from blinkd.web.admin.account import account_router
+from blinkd.web.admin.audit_page import audit_router
+from blinkd.web.admin.login import login_router
+from blinkd.web.admin.making import Desk
+from blinkd.web.admin.operators_page import operators_router
+from blinkd.web.admin.settings_page import settings_router
+
+
+def admin_routers(desk: Desk) -> list[APIRouter]:
+    """One for each screen."""
+    context = desk.context
+    return [
+        login_router(context, desk.signing_in, desk.kept),
+        account_router(context, desk.signing_in, desk.hasher),
+        operators_router(context, desk.hasher),
+        audit_router(context),
+        settings_router(context),
+    ]
