@@ -23,7 +23,7 @@ STATUSES = (("", "any"), ("ACTIVE", "active"), ("DEACTIVATED", "switched off"))
 VIEWS = {"front": "from the front", "left": "turned to the left", "right": "turned to the right", "unknown": "not known"}
 
 
-def people_router(context: AdminContext) -> APIRouter:
+def people_router(context: AdminContext, receipts: Receipts) -> APIRouter:
     """The routes."""
     router = APIRouter(include_in_schema=False)
 
@@ -81,7 +81,6 @@ def people_router(context: AdminContext) -> APIRouter:
     def person(request: Request, person_id: str, signed: Annotated[Signed, context.access.requires("supervisor", "hr")]) -> Response:
         return show(request, signed, person_id)
 
-    receipts = Receipts(context.clock)
     router.include_router(changes_router(context, show))
     router.include_router(credentials_router(context, show))
     router.include_router(rights_router(context, show, receipts))

@@ -4,9 +4,15 @@ from fastapi import APIRouter
 
 from blinkd.web.admin.account import account_router
 from blinkd.web.admin.audit_page import audit_router
+from blinkd.web.admin.corrections import corrections_router
+from blinkd.web.admin.dashboard import dashboard_router
+from blinkd.web.admin.exports import exports_router
 from blinkd.web.admin.login import login_router
+from blinkd.web.admin.logs import logs_router
 from blinkd.web.admin.making import Desk
 from blinkd.web.admin.operators_page import operators_router
+from blinkd.web.admin.people import people_router
+from blinkd.web.admin.register import register_router
 from blinkd.web.admin.settings_page import settings_router
 
 
@@ -19,4 +25,10 @@ def admin_routers(desk: Desk) -> list[APIRouter]:
         operators_router(context, desk.hasher),
         audit_router(context),
         settings_router(context),
+        dashboard_router(context),
+        logs_router(context),
+        exports_router(context),
+        corrections_router(context),
+        people_router(context, desk.receipts),
+        register_router(context, desk.studio),
     ]
