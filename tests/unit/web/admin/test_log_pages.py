@@ -28,7 +28,11 @@ def place(tmp_path: Path) -> Iterator[Office]:
             for person_id, name in (("E-1", "Zoë O'Neill"), ("E-2", NASTY)):
                 store.people.enrol(person_id, name, [])
             store.book.begin()
-            for seq, person_id, hours, status in ((1, "E-1", -1.0, "CHECK_IN"), (2, "E-2", -0.5, "CHECK_IN"), (3, "E-1", -0.1, "CHECK_OUT")):
+            for seq, person_id, hours, status in (
+                (1, "E-1", -1.0, "CHECK_IN"),
+                (2, "E-2", -0.5, "CHECK_IN"),
+                (3, "E-1", -0.1, "CHECK_OUT"),
+            ):
                 subject = store.people.get(person_id).subject
                 when = NINE_IN_MADRID + timedelta(hours=hours)
                 store.book.append_punch(replace(punch(seq), subject=subject, utc=when, status=Direction(status)))
@@ -178,4 +182,4 @@ def test_the_dashboard_counts_today_and_says_why_it_is_provisional(place: Office
     assert "&lt;script&gt;alert" in inside
     assert "Zoë" not in inside, "has left"
     assert "<script>alert" not in text
-    assert text.count("<tr><th scope=\"row\">") >= 30 + 24
+    assert text.count('<tr><th scope="row">') >= 30 + 24

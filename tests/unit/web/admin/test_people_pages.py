@@ -111,7 +111,9 @@ def test_switching_off_and_on(place: Office) -> None:
 def test_a_shift_is_assigned_and_ended(place: Office) -> None:
     browser = place.signed_in("supervisor")
     browser.get("/admin/people/E-1")
-    assert browser.post("/admin/people/E-1/shift", {"shift": "day", "from": "2026-04-01", "why": "new", "what": "assign"}).status_code == 303
+    assert (
+        browser.post("/admin/people/E-1/shift", {"shift": "day", "from": "2026-04-01", "why": "new", "what": "assign"}).status_code == 303
+    )
     refused = browser.post("/admin/people/E-1/shift", {"shift": "day", "from": "2026-04-02", "why": "again", "what": "assign"})
     assert refused.status_code == 422
     assert browser.post("/admin/people/E-1/shift", {"shift": "day", "to": "2026-05-01", "why": "ends", "what": "end"}).status_code == 303
