@@ -1,12 +1,13 @@
 """The settings that are in force in the web process, and the parts that are built from them."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from blinkd.errors import ConfigError
 from blinkd.parts import Parts
-from blinkd.settings import Settings, load_settings
+from blinkd.settings import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE, Settings, load_settings
 from blinkd.supervision.reload import merge
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,12 @@ class Live:
         self.config = config
         self.tell_daemon = tell_daemon
         self.parts = Parts(settings, gallery=True)
+
+    @property
+    def config_file(self) -> Path:
+        """As `load_settings` looks for it; it need not exist."""
+        named = self.config or os.environ.get(ENV_CONFIG_FILE)
+        return Path(named) if named else DEFAULT_CONFIG_FILE
 
     def take(self, settings: Settings) -> None:
         """From now on these, as far as they need no restart; networks that are loaded stay."""
