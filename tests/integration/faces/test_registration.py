@@ -266,7 +266,7 @@ def test_nothing_is_half_enrolled(room: Room) -> None:
         room.studio.enrol(ADA, Draft("new", "Robin"), audited([]), allow_duplicate=False)
     room.until(lambda one: one.enough)
 
-    def broken(store: Store, person_id: str, action: str) -> None:
+    def broken(_store: Store, _person_id: str, _action: str) -> None:
         raise RequestRefused(503, "full", "the audit cannot be written")
 
     for draft, record in (
