@@ -19,6 +19,8 @@ from blinkd.store.transcript import added_line, added_of, punch_line, within
 PAGE = 50  # punches on a page
 PORTION = 400  # looked at in one go; a page of a filter that most punches pass needs one
 ADDED = "kind = 'correction' AND json_extract(content, '$.what') = 'add'"
+# IN_SPAN of an end that is still to come: from the newest on a page is full at once
+SINCE = " AND (us >= ? OR clock = 'unsynced' OR seq IN (SELECT target FROM entries WHERE kind = 'correction'))"
 TOUCHED = f"(SELECT coalesce(target, seq) FROM entries WHERE kind = 'disowned' OR (kind = 'correction' AND NOT ({ADDED})) UNION SELECT seq FROM entries WHERE {ADDED})"
 
 
@@ -78,15 +80,18 @@ class PunchPages:
         if wanted.sync is SyncState.SYNCED:  # most are
             conditions.append("EXISTS (SELECT 1 FROM chain c WHERE c.seq = s.seq AND c.sync = 'SYNCED')")
         elif wanted.sync is not None:
-            conditions.append("seq IN (SELECT seq FROM chain WHERE sync = ?)")
-            values.append(wanted.sync.value)
+            conditions.append(
+                f"seq IN (SELECT seq FROM chain WHERE sync = '{wanted.sync.value}')"
+            )  # not bound, so that the index is seen to fit
         where = " AND ".join(conditions)
         span, ends = "", list[object]()
-        if wanted.since is not None or wanted.until is not None:
+        if wanted.since is not None and wanted.until is None:
+            span, ends = SINCE, [microseconds(wanted.since)]
+        elif wanted.until is not None:
             span = f" AND seq IN ({IN_SPAN})"
             ends = [
                 FIRST if wanted.since is None else microseconds(wanted.since),
-                LAST if wanted.until is None else microseconds(wanted.until),
+                microseconds(wanted.until),
             ]
         # each side cut off by itself: else SQLite would put the whole book in order for one page
         sql = f"""SELECT seq FROM (

@@ -10,7 +10,7 @@ from peewee import SqliteDatabase
 
 from blinkd.attendance.punch import pseudonym
 from blinkd.clock import Instant, microseconds, moment_of
-from blinkd.store.book import LAST
+from blinkd.store.book import FIRST, LAST
 from blinkd.store.outbox import Guard
 
 KEPT_AFTER = "scan_log_kept_after"  # the setting that the schema's trigger asks before a row may go
@@ -21,6 +21,8 @@ SCANS = """SELECT s.seq, s.us, s.boot_s, s.boot_id, s.clock, s.outcome, s.reason
 
 
 PAGE = 50  # rows on a page
+# of a span that is over; asked of the column itself SQLite would walk through all that is newer
+IN_SPAN = "s.seq IN (SELECT seq FROM scan_log INDEXED BY scan_log_by_time WHERE us >= ? AND us < ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,12 @@ class ScanLog:
     def page(self, wanted: WantedScans, most: int = PAGE) -> tuple[list[dict[str, Any]], int | None]:
         """Rows as `read` gives them with the name beside the id, newest first, and the number below which the next page begins, if any."""
         conditions, values = ["s.seq < ?"], list[object]([LAST if wanted.before is None else wanted.before])
-        for sql, value in (
-            ("s.us >= ?", None if wanted.since is None else microseconds(wanted.since)),
-            ("s.us < ?", None if wanted.until is None else microseconds(wanted.until)),
-            ("s.outcome = ?", wanted.outcome),
-            ("s.reason = ?", wanted.reason),
-        ):
+        since = None if wanted.since is None else microseconds(wanted.since)
+        if wanted.until is not None:
+            conditions.append(IN_SPAN)
+            values += [FIRST if since is None else since, microseconds(wanted.until)]
+            since = None
+        for sql, value in (("s.us >= ?", since), ("s.outcome = ?", wanted.outcome), ("s.reason = ?", wanted.reason)):
             if value is not None:
                 conditions.append(sql)
                 values.append(value)
