@@ -1,6 +1,7 @@
 """A real browser: Debian's Chromium, headless. Use `page`, and keep screenshots in the folder `screens`.
 
 Playwright's own loop runs in the thread of the tests: `asyncio.run` cannot be used beside it there, only in a thread of its own.
+What `page.wait_for_function` is given must be a function ("() => …"): the pages' content policy forbids to evaluate a text.
 """
 
 from collections.abc import Iterator
