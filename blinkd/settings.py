@@ -465,6 +465,7 @@ class KioskSettings(Section):
     """The page on the terminal's display."""
 
     language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")  # of a file in blinkd/web/languages
+    theme: Literal["auto", "bright", "dark"] = "auto"  # auto: as the browser prefers, which is bright unless it is told otherwise
     sound: bool = True  # tones beside colour and shape
     volume: Fraction = 0.4  # of the loudest that the machine's own setting allows
     greeting_s: float = Field(5.0, ge=1, le=60)  # for how long a greeting or a refusal stays, unless somebody else comes

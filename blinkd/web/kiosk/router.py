@@ -42,7 +42,9 @@ def kiosk_router(context: WebContext) -> APIRouter:
         shown = language
         if (wanted := request.query_params.get("language")) in codes():
             shown = load_language(str(wanted))
-        return context.pages.answer("kiosk/kiosk.html", language=shown, texts=texts_of(shown), settings=context.settings.kiosk)
+        return context.pages.answer(
+            "kiosk/kiosk.html", language=shown, t=shown.texts["kiosk"], texts=texts_of(shown), settings=context.settings.kiosk
+        )
 
     @router.websocket("/live")
     async def socket(socket: WebSocket) -> None:
