@@ -1,6 +1,7 @@
 """The kiosk's addresses: the page, the WebSocket that feeds it, and "Not me". This machine only."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from blinkd.web.languages import FALLBACK, Language, codes, load_language
 from blinkd.web.local import is_local, is_same_origin
 
 MOST_PAGES: Final = 4  # displays at once: the terminal's own, and a technician's beside it
+IDLE_S: Final = 0.5  # between pictures while nobody is there: often enough to see who comes near
 TRY_AGAIN: Final = 1013  # WebSocket close codes (RFC 6455 and IANA)
 REFUSED: Final = 1008
+WATCHED: Final = ("tracking", "challenged")  # states of a session in which somebody looks at the mirror
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +91,8 @@ class Live:
         await socket.accept()
         self._pages += 1
         lock = asyncio.Lock()  # one message at a time
-        work = [asyncio.create_task(one) for one in (self._tell(socket, lock), self._show(socket, lock), _deaf(socket))]
+        stirred = asyncio.Event()  # something has happened in a session
+        work = [asyncio.create_task(one) for one in (self._tell(socket, lock, stirred), self._show(socket, lock, stirred), _deaf(socket))]
         try:
             await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -97,7 +101,7 @@ class Live:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
 
-    async def _tell(self, socket: WebSocket, lock: asyncio.Lock) -> None:
+    async def _tell(self, socket: WebSocket, lock: asyncio.Lock, stirred: asyncio.Event) -> None:
         hub = self._context.hub
         with hub.listen() as listener:
             message: Mapping[str, Any] | None = hello_of(self._context)
@@ -105,15 +109,21 @@ class Live:
                 async with lock:
                     await socket.send_text(json.dumps(message, ensure_ascii=False))
                 message = await listener.next()
+                if message is not None and message.get("kind") == "event":
+                    stirred.set()
         async with lock:
             await socket.close(TRY_AGAIN)  # it has not kept up: it begins anew, with what is true then
 
-    async def _show(self, socket: WebSocket, lock: asyncio.Lock) -> None:
+    async def _show(self, socket: WebSocket, lock: asyncio.Lock, stirred: asyncio.Event) -> None:
         """Pictures, as fast as the page takes them: the next is asked for when the last has gone."""
         while True:
             picture: Picture = await asyncio.wrap_future(self._context.hub.picture())
             async with lock:
                 await socket.send_bytes(_framed(picture))
+            if picture.info.box is None and picture.info.state not in WATCHED:
+                stirred.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stirred.wait(), IDLE_S)
 
 
 async def _deaf(socket: WebSocket) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blinkd.supervision.child import Child
+from blinkd.supervision.child import STOP_S, Child
 from blinkd.supervision.children import SYNC
 
 VERB = ("sync", "run")
@@ -96,3 +96,26 @@ def _lives(number: int) -> bool:
         return False
     finally:
         os.sched_yield()
+
+
+def test_a_child_that_is_replaced_and_does_not_listen_is_killed_without_anybody_waiting(tmp_path: Path) -> None:
+    times, file = Times(), tmp_path / "lives"
+    deaf = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print(os.getpid(), file=open(sys.argv[1], 'a'), flush=True); time.sleep(600)"
+    )
+    process = Child("web", VERB, SYNC, None, times, (sys.executable, "-c", deaf, str(file)))
+    process.look()
+    while not file.exists() or not file.read_text():
+        time.sleep(0.01)
+    process.renew()
+    process.look()
+    assert process.running
+    times.now += STOP_S + 0.1
+    process.look()  # kills it
+    ended(process)
+    process.look()
+    while len(file.read_text().splitlines()) < 2:
+        time.sleep(0.01)
+    assert (process.running, process.failures) == (True, 0)
+    process.stop(0)

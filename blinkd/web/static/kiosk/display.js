@@ -96,7 +96,8 @@ export class Display {
       const most = part.classList.contains("guide") ? this.stage.clientHeight * MOST_GUIDE : part.clientHeight;
       for (const size of SIZES) {
         part.style.setProperty("--fit", String(size));
-        if (part.scrollHeight <= most + 1 && part.scrollWidth <= part.clientWidth + 1) break;
+        const lines = part.querySelector(".lines") ?? part; // what is too wide in them does not widen the panel
+        if (part.scrollHeight <= most + 1 && part.scrollWidth <= part.clientWidth + 1 && lines.scrollWidth <= lines.clientWidth + 1) break;
       }
     }
   }
