@@ -15,7 +15,7 @@ from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.supervision.child import die_with
 from blinkd.supervision.journal import start_log
-from blinkd.web.admin.setup_code import VALID_S, make_setup_code
+from blinkd.web.admin.setup.code import VALID_S, make_setup_code
 
 NICE = 5  # behind the camera, for which people wait
 MOST_ACTS = 100_000

@@ -11,10 +11,10 @@ from blinkd.outputs.port import PartHealth
 from blinkd.outputs.screen import Screen
 from blinkd.supervision.child import Child, Given
 from blinkd.supervision.children import web_process
+from blinkd.supervision.reload import RENEWED_FOR
 
 PART = "web"
 HUNG_S = 20.0  # a process that has read nothing for so long, with its pipe full, is begun anew
-RENEWED_FOR = ("web.", "kiosk.", "log.")
 NEEDED = ("fastapi", "jinja2", "uvicorn", "websockets")
 
 log = logging.getLogger(__name__)

@@ -54,10 +54,10 @@ def account_router(context: AdminContext, signing_in: SigningIn, hasher: Hasher)
     return router
 
 
-def problem_of(new: str, again: str, *familiar: str) -> dict[str, str]:
+def problem_of(new: str, again: str, *familiar: str, stakes: str = OPERATOR_STAKES) -> dict[str, str]:
     """What is wrong with a password that was typed twice, by the field `password_new` or `password_again`; nothing for a good one."""
     try:
-        check_new_password(new, *familiar, stakes=OPERATOR_STAKES)
+        check_new_password(new, *familiar, stakes=stakes)
     except PasswordRefused as error:
         return {"password_new": sentence(str(error))}
     return {} if new == again else {"password_again": "This is not the same as above; type both once more."}

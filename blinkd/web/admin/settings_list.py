@@ -5,11 +5,13 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from blinkd.capture.address import without_credentials
+from blinkd.crypto.installation import TERMINAL_FILE
 from blinkd.overlay import keys_of, refused_values, why_fixed
 from blinkd.settings import Loaded, Section, Settings, variable_of
 from blinkd.shipped import shipped
@@ -144,6 +146,8 @@ def _setting(key: str, field: FieldInfo, loaded: Loaded, environ: Mapping[str, s
     kind, choices, optional = kind_of(field)
     source = loaded.source_of(key, environ)
     why_not = why_fixed(key) or (f"set by the variable {variable_of(key)}" if source == "variable" else "")
+    if key == "terminal.id" and _certificate(loaded.settings).exists():
+        why_not = "the terminal's certificate is made out to it"
     value = typed(value_at(loaded.settings, key))
     return Setting(
         key=key,
@@ -159,6 +163,10 @@ def _setting(key: str, field: FieldInfo, loaded: Loaded, environ: Mapping[str, s
         why_not=why_not,
         at_desk=key in keys_of(loaded.desk),
     )
+
+
+def _certificate(settings: Settings) -> Path:
+    return settings.sync.certificate_file or settings.state_dir / TERMINAL_FILE
 
 
 def shown(key: str, value: str) -> str:

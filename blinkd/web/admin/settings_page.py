@@ -7,18 +7,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from blinkd.errors import ConfigError, RequestRefused
-from blinkd.overlay import overlay_path, write_overlay
+from blinkd.overlay import overlay_path
 from blinkd.settings import Loaded, load
-from blinkd.supervision.reload import merge
+from blinkd.supervision.reload import RENEWED_FOR
 from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.changing import RESTART, Taken, take
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.login import sentence
-from blinkd.web.admin.notices import Kind
 from blinkd.web.admin.settings_form import changed_by, put
 from blinkd.web.admin.settings_list import Setting, sections, settings_of
 
 SETTINGS = "/admin/settings"
-RESTART = "sudo systemctl restart blinkd"
+RENEWED_S = 5  # until the pages are there again
 
 
 def settings_router(context: AdminContext) -> APIRouter:
@@ -82,13 +82,11 @@ def settings_router(context: AdminContext) -> APIRouter:
         if not changed:
             return context.go(f"{SETTINGS}/{section}", signed, "ok", "Nothing was changed.")
         try:
-            wanted = load(context.live.config, desk=values)
-            context.parts.reloaded(wanted.settings).shifts  # noqa: B018  what they name can be read
+            taken = take(context, signed, now, values, changed)
         except ConfigError as error:
             found = {key: sentence(words) for key, words in error.at.items()} or {section: sentence(str(error))}
             return show(request, signed, section, typed, found)
-        _write(context, signed, now, wanted, settings, changed)
-        return context.go(f"{SETTINGS}/{section}", signed, *_said(now, wanted))
+        return _answer(context, request, signed, section, taken)
 
     return router
 
@@ -99,25 +97,16 @@ def _settings(section: str, now: Loaded) -> list[Setting]:
     return settings_of(section, now, os.environ)
 
 
-def _write(context: AdminContext, signed: Signed, now: Loaded, wanted: Loaded, before: list[Setting], changed: list[str]) -> None:
-    """All of it or nothing: where the file cannot be written, the audit says nothing of it either. Raises StoreError."""
-    old = {setting.key: setting for setting in before}
-    new = {setting.key: setting for key in changed for setting in settings_of(key.rpartition(".")[0] or "general", wanted, os.environ)}
-    with context.store() as store, store.transaction():
-        for key in changed:
-            # text may hold an address or a name; what it was stands in the file
-            words = "" if old[key].kind in ("text", "list") else f"{old[key].value or 'none'} → {new[key].value or 'none'}"
-            context.audit.done(signed, "settings.change", key, reason=words)
-        write_overlay(now.settings.state_dir, dict(wanted.desk))
-    context.live.take(wanted.settings)
-    context.live.tell_daemon()
-
-
-def _said(now: Loaded, wanted: Loaded) -> tuple[Kind, str]:
-    reload = merge(now.settings, wanted.settings)
-    parts = []
-    if reload.taken:
-        parts.append(f"In force within a second: {', '.join(reload.taken)}.")
-    if reload.refused:
-        parts.append(f"In force after a restart ({RESTART}): {', '.join(reload.refused)}.")
-    return ("warn" if reload.refused else "ok"), " ".join(["Saved.", *parts])
+def _answer(context: AdminContext, request: Request, signed: Signed, section: str, taken: Taken) -> Response:
+    parts = ["Saved."]
+    if taken.taken:
+        parts.append(f"In force within a second: {', '.join(taken.taken)}.")
+    if taken.refused:
+        parts.append(f"In force after a restart ({RESTART}): {', '.join(taken.refused)}.")
+    path = f"{SETTINGS}/{section}"
+    if any(key.startswith(RENEWED_FOR) for key in taken.taken):
+        # another process is about to take this one's place: neither a redirection nor what waits to be said would outlast it
+        page = context.render(request, "admin/renewing.html", signed, words=" ".join(parts), target=path)
+        page.headers["Refresh"] = f"{RENEWED_S}; url={path}"
+        return page
+    return context.go(path, signed, "warn" if taken.refused else "ok", " ".join(parts))

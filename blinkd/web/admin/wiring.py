@@ -71,7 +71,7 @@ def add_admin(app: FastAPI, context: AdminContext, routers: Iterable[APIRouter])
 
 
 def _refusal(context: AdminContext, request: Request, status: int, reason: str, words: str, retry_after_s: int | None) -> Response:
-    signed: Signed | None = getattr(request.state, "signed", None)
+    signed: Signed | None = getattr(request.state, "signed", None) or context.access.looks(request)
     answer: Response
     if _is_script(request) or not request.url.path.startswith("/admin"):
         answer = _json(status, reason, words)

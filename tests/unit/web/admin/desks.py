@@ -56,8 +56,8 @@ class Office:
     def context(self) -> AdminContext:
         return self.desk.context
 
-    def another(self, address: str = "127.0.0.1") -> "Browser":
-        return Browser(self.app, address)
+    def another(self, address: str = "127.0.0.1", *, tls: bool = False) -> "Browser":
+        return Browser(self.app, address, BASE.replace("http:", "https:") if tls else BASE)
 
     def operator(self, name: str = "Ada", *roles: Role, password: str = PASSWORD, temporary: bool = False) -> Operator:
         hashed = self.desk.hasher.hash(password)
@@ -80,15 +80,15 @@ class Office:
 class Browser:
     """Follows no redirect by itself, and says of a form where it comes from, as browsers do."""
 
-    def __init__(self, app: FastAPI, address: str) -> None:
-        self.app, self.address = app, address
+    def __init__(self, app: FastAPI, address: str, base: str = BASE) -> None:
+        self.app, self.address, self.base = app, address, base
         self.cookies = httpx.Cookies()
         self.csrf = ""
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def call() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, client=(self.address, 4711))
-            async with httpx.AsyncClient(transport=transport, base_url=BASE, cookies=self.cookies) as client:
+            async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
                 answer = await client.request(method, path, **options)
                 self.cookies = client.cookies
                 return answer
@@ -102,9 +102,12 @@ class Browser:
         return answer
 
     def post(self, path: str, data: dict[str, Any] | None = None, *, csrf: str | None = None, **options: Any) -> httpx.Response:
-        headers = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"} | options.pop("headers", {})
+        headers = {"Origin": self.base, "Sec-Fetch-Site": "same-origin"} | options.pop("headers", {})
         fields = {"csrf": self.csrf if csrf is None else csrf} | (data or {})
         return self.request("POST", path, data=fields, headers=headers, **options)
+
+    def post_raw(self, path: str, content: bytes, kind: str) -> httpx.Response:
+        return self.request("POST", path, content=content, headers={"Origin": self.base, "Content-Type": kind})
 
     def log_in(self, name: str = "Ada", password: str = PASSWORD, **fields: str) -> httpx.Response:
         answer = self.post("/admin/login", {"name": name, "password": password, **fields})
