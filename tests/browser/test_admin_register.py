@@ -88,7 +88,7 @@ def test_who_is_registered_on_the_page_is_checked_in_by_the_same_daemon(page: Pa
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/admin/login", timeout=5) as answer:  # noqa: S310  of this machine
+        with urllib.request.urlopen(f"{url}/admin/login", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -123,9 +123,7 @@ def office(state: Path) -> Iterator[Office]:
         yield opened
 
 
-def test_a_session_that_ends_in_the_middle_loses_nothing_and_a_camera_that_is_gone_is_said(
-    page: Page, office: Office, media: Path
-) -> None:
+def test_a_session_that_ends_in_the_middle_loses_nothing_and_a_camera_that_is_gone_is_said(page: Page, office: Office, media: Path) -> None:
     frames = frames_of(media / "noface_face.mov")[100:]  # he looks into the camera
     with closing(Film(office, frames)) as film:
         begin(page, office.url)

@@ -7,8 +7,8 @@ from blinkd.web.admin.account import account_router
 from blinkd.web.admin.audit_page import audit_router
 from blinkd.web.admin.corrections import corrections_router
 from blinkd.web.admin.dashboard import dashboard_router
-from blinkd.web.admin.exports import exports_router
 from blinkd.web.admin.examining import Examining
+from blinkd.web.admin.exports import exports_router
 from blinkd.web.admin.login import login_router
 from blinkd.web.admin.logs import logs_router
 from blinkd.web.admin.making import Desk

@@ -16,6 +16,7 @@ import numpy as np
 from blinkd.capture.frame import Frame
 from blinkd.clock import Clock
 from blinkd.errors import BlinkdError, EnrolmentRefused, RequestRefused, StoreError
+from blinkd.identity.guided import Hint
 from blinkd.identity.register import Person
 from blinkd.identity.views import View
 from blinkd.outputs.channel import Picture
@@ -56,12 +57,20 @@ class Studio:
     """Used by any thread. What needs the networks is done by its own, one after the other."""
 
     def __init__(
-        self, parts: Callable[[], Parts], clock: Clock, pictures: Pictures, monotonic: Callable[[], float] = time.monotonic
+        self,
+        parts: Callable[[], Parts],
+        clock: Clock,
+        pictures: Pictures,
+        announce: Callable[[Hint], None] = lambda _hint: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """parts: for this use alone, made when somebody registers; monotonic: seconds."""
+        """parts: for this use alone, made when somebody registers; announce: is told what whoever stands there shall do, for the display, each
+        time that it is something else; monotonic: seconds.
+        """  # fmt: skip
         self._make = parts
         self._clock = clock
         self._pictures = pictures
+        self._announce = announce
         self._now = monotonic
         self._lock = threading.Lock()
         self._sittings: dict[int, Sitting] = {}  # by operator
@@ -299,7 +308,9 @@ class Studio:
         if sitting.guided is None:
             sitting.guided = self._see().guided(mirrored=picture.info.mirrored)
         sitting.guided.see(Frame(np.asarray(image, np.uint8), picture.info.t, self._index))
-        sitting.guidance = sitting.guided.guidance
+        before, sitting.guidance = sitting.guidance, sitting.guided.guidance
+        if before is None or before.hint != sitting.guidance.hint:
+            self._announce(sitting.guidance.hint)
         self._used_s = self._now()
 
     def _see(self) -> Eyes:
