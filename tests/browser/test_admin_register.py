@@ -1,5 +1,6 @@
 """Register in a real browser: somebody stands before the recorded camera of a real daemon, is guided, and is known at the door afterwards."""
 
+import re
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -65,6 +66,9 @@ def test_who_is_registered_on_the_page_is_checked_in_by_the_same_daemon(page: Pa
         eventually(lambda: answers(url), "the pages are served")
         begin(page, url)
         daemon.wait_for("registration")
+        display = page.context.new_page()
+        display.goto(f"{url}/kiosk")
+        expect(display.locator("#guide-words")).to_have_text(re.compile("Hold still|Turn left|Look here|You are being registered"))
         expect(page.locator("#step-front .state")).to_have_text("done", timeout=PATIENCE_MS)
         expect(page.locator("#ready")).to_contain_text("Enough was seen")
         pictured(page, screens, "admin-registering")
@@ -77,6 +81,7 @@ def test_who_is_registered_on_the_page_is_checked_in_by_the_same_daemon(page: Pa
         page.get_by_role("button", name="Register", exact=True).click()
         expect(page.get_by_text("Sam Sample was registered.")).to_be_visible(timeout=PATIENCE_MS)
         assert "E-7" in daemon.wait_for(" punch ")
+        expect(display.get_by_text("Sam Sample").first).to_be_visible()
         between = daemon.said[said:]
         back = next(place for place, line in enumerate(between) if "registration" in line)
         assert not any(" refused " in line or " punch " in line for line in between[:back]), "the door decided meanwhile"

@@ -32,6 +32,7 @@ KEPT_S = 15 * 60.0  # what was seen and typed is kept for so long without a page
 IDLE_S = 5 * 60.0  # networks and database are kept for so long after the last use
 LOOK_S = 1.0  # between two looks whether there is something to let go of
 MOST_SITTINGS = 8  # at once: one has the camera, the others pictures
+CLOSE_WAIT_S = 0.5  # the daemon waits 2.5 s for the whole process; a lease that is not given back in time ends by itself
 ANSWER_S = 60.0  # for a network to be loaded on a small machine, and a gallery to be read
 
 T = TypeVar("T")
@@ -205,7 +206,7 @@ class Studio:
             thread = self._thread
         self._jobs.put(None)
         if thread is not None:
-            thread.join(2.0)
+            thread.join(CLOSE_WAIT_S)
 
     def _of(self, owner: int) -> Sitting | None:
         for number in [number for number, one in self._sittings.items() if self._now() - one.watched_s > KEPT_S]:
