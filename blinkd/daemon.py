@@ -31,7 +31,9 @@ from blinkd.settings import Settings, load_settings
 from blinkd.status_file import write_status
 from blinkd.store.database import Store, make_folder
 from blinkd.store.following import Following
+from blinkd.store.lease import RegistrationLease
 from blinkd.store.lock import StateLock
+from blinkd.supervision.aside import StandAside
 from blinkd.supervision.children import sync_process
 from blinkd.supervision.daily import Daily
 from blinkd.supervision.loop import Loop
@@ -106,8 +108,12 @@ class Duty:
         self._outputs: list[Output] = [*open_wired(settings, store.book, parts.clock), *shown, *self._others()]
         if metrics is not None:
             self._outputs.append(metrics)
+        lease = RegistrationLease(store.preferences)
+        self._aside = StandAside(lambda: lease.in_force(parts.clock.now()))
         self._capture = LiveCapture(lambda: open_source(self._settings.camera), settings.camera, _camera_changed)
-        self._loop = Loop(self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, self._show)
+        self._loop = Loop(
+            self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, self._show, lambda: self._aside.now
+        )
         self._is_ready = self._behind = self._renew = False  # _behind: somebody has written, and what it was has not been looked at yet
         self._told: tuple[PartHealth, ...] = ()
         self._people = len(store.people.all())
@@ -167,6 +173,8 @@ class Duty:
         if not self._is_ready:
             self._notifier.more_time(START_S)
         self._tell(self.health())
+        if self._aside.look():
+            self._report([Event(self._loop.t, 0, "registration", {"on": self._aside.now})])
         if self._vision.idle:
             self._follow()
 
@@ -233,7 +241,9 @@ class Duty:
             return
         face, state = self._vision.face, self._vision.state
         small = face is not None and face.width_between_cheeks < self._settings.vision.min_face_px
-        self._screen.picture(frame, face, state, "closer" if small and state == "idle" else "", mirrored=self._settings.camera.mirror)
+        mirrored, aside = self._settings.camera.mirror, self._aside.now
+        hint = "closer" if small and state == "idle" and not aside else ""
+        self._screen.picture(frame, face, "registration" if aside else state, hint, mirrored=mirrored, fine=aside)
 
     def _ready(self) -> None:
         self._is_ready = True
@@ -279,7 +289,7 @@ class Duty:
             self._sync = sync_process(self._config) if reload.settings.sync.broker else None
         if self._pages is not None and self._screen is not None and reload.taken:
             self._screen.renew(reload.settings.kiosk)
-            self._pages.renew()
+            self._pages.take(reload.taken)
         log.info("settings read: %s", f"in force now: {', '.join(reload.taken)}" if reload.taken else "nothing new that can be taken over")
         if reload.refused:
             log.warning("only a restart brings into force: %s", ", ".join(reload.refused))

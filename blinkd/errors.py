@@ -11,7 +11,11 @@ class BlinkdError(Exception):
 
 
 class ConfigError(BlinkdError):
-    """The settings cannot be used: the message gives file, key path, value and remedy."""
+    """The settings cannot be used: the message gives file, key path, value and remedy; `at` what is wrong by key path, where it is about keys."""
+
+    def __init__(self, message: str, at: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.at = at or {}
 
 
 class MediaError(BlinkdError):
@@ -123,6 +127,22 @@ class UnknownToken(BlinkdError):
 
 class PasswordRefused(BlinkdError):
     """A new password would be guessed, or a password is no text."""
+
+
+class OperatorRefused(BlinkdError):
+    """An operator of the terminal's pages cannot be taken in or changed so; nothing was changed."""
+
+
+class UnknownOperator(BlinkdError):
+    """No operator of the terminal's pages has the given name."""
+
+
+class SignInNeeded(BlinkdError):
+    """Nobody is logged in, or no longer: the page is shown after log-in."""
+
+
+class PasswordDue(BlinkdError):
+    """Whoever is logged in has a password that somebody else chose, and must choose another one first."""
 
 
 class DemoFailed(BlinkdError):

@@ -1,15 +1,17 @@
 """Every setting, typed, with its unit, its default and the reason for it.
 
-Order of precedence: variables `BLINKD_*` (sections joined by two underscores, as in `BLINKD_CAMERA__FPS=10`), then the TOML file,
-then the defaults below. `config/blinkd.toml` explains the same keys to the person who edits the file.
+Order of precedence: variables `BLINKD_*` (sections joined by two underscores, as in `BLINKD_CAMERA__FPS=10`), then what was changed at the desk
+(overlay.py), then the TOML file, then the defaults below. `config/blinkd.toml` explains the same keys to the person who edits the file.
 """
 
 import difflib
 import ipaddress
+import logging
 import os
 import tomllib
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,6 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from blinkd.errors import ConfigError
+from blinkd.overlay import keys_of, laid_over, overlay_path, read_overlay, refuse_fixed
 
 DEFAULT_CONFIG_FILE = Path("/etc/blinkd/blinkd.toml")
 ENV_PREFIX = "BLINKD_"
@@ -37,6 +40,9 @@ MqttTopic = Annotated[str, Field(pattern=r"^[^/#+$\s][^#+\s]{0,199}$")]
 TerminalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # part of MQTT topics later: no slash, no wildcard
 
 
+log = logging.getLogger(__name__)
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 RelayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")]  # part of an MQTT client id
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}$")]  # of a web server, without a path
 Line = Annotated[int, Field(ge=2, le=27)]  # GPIO number (BCM) on the 40-pin header; 0 and 1 belong to the board's own memory chip
@@ -422,6 +428,16 @@ class WebSettings(Section):
     tls_port: int = Field(8443, ge=1, le=65_535)  # of `host`, where that is beyond this machine; the kiosk is not served there
     certificate: Path | None = None  # PEM, with its chain
     key: Path | None = None  # PEM; the daemon's user must be able to read it
+    names: Annotated[
+        list[str], NoDecode
+    ] = []  # by which browsers reach the pages, beside the machine's own and its addresses; others are refused
+    session_idle_min: int = Field(15, ge=1, le=720)  # minutes without a request after which an operator must log in anew
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # a variable is all text: door.example.org,door
+        return [name.strip() for name in value.split(",") if name.strip(" ")] if isinstance(value, str) else value
 
     @property
     def opened(self) -> bool:
@@ -519,12 +535,47 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """settings: those in force; file: that was read; in_file: keys that stand in it; desk: what was changed at the desk; trouble: why that is not
+    in force, empty where it is.
+    """  # fmt: skip
+
+    settings: Settings
+    file: Path | None
+    in_file: frozenset[str]
+    desk: Mapping[str, Any]
+    trouble: str = ""
+
+    def source_of(self, key: str, environ: Mapping[str, str]) -> Literal["default", "file", "desk", "variable"]:
+        """Where the value of a dotted key comes from."""
+        names = {name.upper() for name in environ}
+        if variable_of(key) in names or variable_of(key.partition(".")[0]) in names:
+            return "variable"
+        if not self.trouble and key in keys_of(self.desk):
+            return "desk"
+        return "file" if key in self.in_file else "default"
+
+
 def load_settings(config_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
 
     config_file: the file named on the command line; without it `BLINKD_CONFIG`, then /etc/blinkd/blinkd.toml if it exists.
     environ: searched for BLINKD_* names that mean nothing (default: os.environ, which is also where values come from).
     Raises ConfigError that names the file or variable, the key path, the value and the remedy.
+    """
+    loaded = load(config_file, environ)
+    if loaded.trouble:
+        log.error("what was changed at the desk is not in force: %s", loaded.trouble)
+    return loaded.settings
+
+
+def load(config_file: Path | None = None, environ: Mapping[str, str] | None = None, desk: Mapping[str, Any] | None = None) -> Loaded:
+    """The same, with what it comes from. desk: tried in the place of what was changed at the desk; raises ConfigError when it cannot stand.
+
+    What was changed at the desk and cannot be read, or contradicts the file, is left out as a whole and `trouble` says why. The terminal starts by
+    the file then, which root has written: at a door that does not open at all nobody could be let in to mend it, and half of a change would be
+    settings that nobody has asked for. What the desk could not set anyway (`overlay.FIXED`) keeps the door shut either way.
     """
     environ = os.environ if environ is None else environ
     if config_file is None:
@@ -534,17 +585,36 @@ def load_settings(config_file: Path | None = None, environ: Mapping[str, str] | 
             config_file = DEFAULT_CONFIG_FILE
     values = {} if config_file is None else _read_toml(config_file)
     _refuse_unknown_variables(environ)
+    settings = _built(values, lambda _: config_file, environ)
+    in_file, path = frozenset(keys_of(values)), overlay_path(settings.state_dir)
+
+    def both(changed: Mapping[str, Any]) -> Settings:
+        refuse_fixed(changed, str(path))
+        keys = {key.partition(".")[0] for key in keys_of(changed)} | set(keys_of(changed))
+        return _built(laid_over(values, changed), lambda key: path if key in keys else config_file, environ)
+
+    if desk is not None:
+        return Loaded(both(desk), config_file, in_file, desk)
+    try:
+        changed = read_overlay(settings.state_dir)
+        return Loaded(both(changed) if changed else settings, config_file, in_file, changed)
+    except ConfigError as error:
+        return Loaded(settings, config_file, in_file, {}, str(error))
+
+
+def _built(values: Mapping[str, Any], file_of: Callable[[str], Path | None], environ: Mapping[str, str]) -> Settings:
+    """file_of: the file in which a dotted key, or a section, stands. Raises ConfigError."""
     quoted = _mistyped_in_file(values)
     try:
         settings = Settings(**values)
     except ValidationError as error:
         known = {problem["loc"] for problem in error.errors()}
         problems = error.errors() + [problem for problem in quoted if problem["loc"] not in known]
-        raise ConfigError(_explain(problems, config_file, environ)) from None
+        raise _explained(problems, file_of, environ) from None
     except ValueError as error:  # a variable for a whole section that is no JSON
         raise ConfigError(f"{ENV_PREFIX}* variables: {error}; set single keys, as in BLINKD_CAMERA__FPS=10") from None
     if quoted:
-        raise ConfigError(_explain(quoted, config_file, environ))
+        raise _explained(quoted, file_of, environ)
     return settings
 
 
@@ -593,13 +663,14 @@ def key_paths() -> list[str]:
     return paths
 
 
-def _variable(path: str) -> str:
+def variable_of(path: str) -> str:
+    """The environment variable of a dotted key."""
     return ENV_PREFIX + path.replace(".", ENV_DELIMITER).upper()
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     sections = {path.split(".")[0] for path in key_paths()}
-    known = {_variable(path) for path in [*key_paths(), *sections]} | _NOT_SETTINGS
+    known = {variable_of(path) for path in [*key_paths(), *sections]} | _NOT_SETTINGS
     for name in sorted(environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             # without the prefix, which makes any two names alike
@@ -611,33 +682,37 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
 def _place(path: str, config_file: Path | None, environ: Mapping[str, str]) -> str:
     """Where the value at a key path was set: its variable, its section's variable, or the file."""
     names = {name.upper() for name in environ}
-    if (own := _variable(".".join(path.split(".")[:2]))) in names:  # without the place in a list
+    if (own := variable_of(".".join(path.split(".")[:2]))) in names:  # without the place in a list
         return f"environment variable {own}"
-    if (section := _variable(path.split(".", maxsplit=1)[0])) in names:
+    if (section := variable_of(path.split(".", maxsplit=1)[0])) in names:
         return f"environment variable {section}{f' or {config_file}' if config_file else ''}: at '{path}'"
     # a contradiction within a section: the file's values and these, taken together
     inside = sorted(name for name in names if name.startswith(own + ENV_DELIMITER))
     return f"{config_file or 'settings'}: at '{path}'" + (f" (with {', '.join(inside)})" if inside else "")
 
 
-def _explain(problems: list[ErrorDetails], config_file: Path | None, environ: Mapping[str, str]) -> str:
-    lines = []
+def _explained(problems: list[ErrorDetails], file_of: Callable[[str], Path | None], environ: Mapping[str, str]) -> ConfigError:
+    lines, at = [], {}
     sections = {path.split(".")[0] for path in key_paths()}
     for problem in problems:
         path = ".".join(str(part) for part in problem["loc"])
-        where = _place(path, config_file, environ)
+        key = ".".join(path.split(".")[:2])
+        where = _place(path, file_of(key), environ)
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(path, [*key_paths(), *sections], n=1)
             remedy = f"did you mean '{near[0]}'?" if near else "remove it; config/blinkd.toml lists the keys"
             lines.append(f"{where}: no such setting (value {_shown(problem['input'])}); {remedy}")
+            at[key] = "There is no such setting."
         elif problem["type"] == "value_error":
             value = "" if isinstance(problem["input"], dict) else f" {_shown(problem['input'])}"
-            lines.append(f"{where}:{value} {problem['msg'].removeprefix('Value error, ')}")
+            words = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}:{value} {words}")
+            at[key] = f"{value.strip()} {words}".strip()
         else:
-            lines.append(
-                f"{where}: {_shown(problem['input'])} is refused: {problem['msg'].lower()}; config/blinkd.toml gives the allowed values"
-            )
-    return "\n".join(lines)
+            words = f"{_shown(problem['input'])} is refused: {problem['msg'].lower()}"
+            lines.append(f"{where}: {words}; config/blinkd.toml gives the allowed values")
+            at[key] = words
+    return ConfigError("\n".join(lines), at)
 
 
 def _shown(value: object) -> str:

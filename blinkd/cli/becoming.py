@@ -25,6 +25,7 @@ RUNTIME = Path("/run")  # in memory
 VERBS: dict[str, frozenset[str] | None] = {
     **dict.fromkeys(("run", "replay", "enroll", "import", "identify", "people", "log", "shifts", "report", "stats", "export"), None),
     **dict.fromkeys(("watermark", "upkeep", "backup", "keys", "sync", "doctor"), None),
+    "web": None,
     "models": frozenset({"bench"}),
     "fleet": frozenset({"request"}),  # claim and renew may write settings, which are root's, and hand the daemon what is the daemon's
 }

@@ -1,9 +1,8 @@
 """The verbs keys …: the organisation's keyring."""
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,20 +17,18 @@ from blinkd.crypto import unlocked
 from blinkd.crypto.authority import CA_FILE
 from blinkd.crypto.certificates import CertificateChecker, TerminalCertificate
 from blinkd.crypto.chain import canonical
-from blinkd.crypto.encoding import b64
-from blinkd.crypto.grants import REVOCATION, OpenRecord, grants_for, is_revoked, keyring_record, revocation_of
+from blinkd.crypto.grants import REVOCATION, grants_for, is_revoked, keyring_record, revocation_of
 from blinkd.crypto.keyfile import alone
-from blinkd.crypto.keyring import KeyringFile, Secrets
-from blinkd.crypto.unlocked import PORTABLE_FILE, UNLOCKED_FILE
+from blinkd.crypto.keyring import KeyringFile
+from blinkd.crypto.unlocked import PORTABLE_FILE
 from blinkd.errors import CertificateRefused, KeyMissing, KeyringRefused
 from blinkd.settings import Settings
-from blinkd.sync.messages import Change, admin_signed
+from blinkd.sync import founding
 
 if TYPE_CHECKING:
     from blinkd.store.registry import Registry
 
 ASKED = "organisation password"
-FINGERPRINT_HEX = 32  # characters that people compare: 128 bits, which nobody makes a second keyring to match
 
 app = typer.Typer(no_args_is_help=True, help="The organisation's keyring: init, join, export, password, show, rotate.")
 
@@ -51,17 +48,11 @@ def init(
     settings: Settings = context.obj
     passwords = Passwords(password_fd)
     folder, name = settings.state_dir, organisation or _asked_name()
-    _has_none(folder)
+    founding.refuse_second(folder)
     password = passwords.new(ASKED, [name, settings.terminal.id])
-    with alone(folder):
-        _has_none(folder)
-        file = KeyringFile.create(name, password, SystemClock().now().utc.date())
-        with file.opened(password) as secret:
-            _keep(folder, file, secret)
-            with _registry(settings) as registry:
-                _publish(registry, file, secret, [keyring_record(file)])
+    file = founding.found(folder, lambda: _registry(settings), name, password, SystemClock().now().utc.date())
     out = console()
-    out.print(f"the keyring of {name} is made: epoch {file.current}, fingerprint {_grouped(file)}", markup=False)
+    out.print(f"the keyring of {name} is made: epoch {file.current}, fingerprint {founding.grouped(file)}", markup=False)
     out.print("Write the password down where nothing else of this terminal lies: without it no terminal can join, and no key be changed.")
 
 
@@ -75,12 +66,9 @@ def join(
     settings: Settings = context.obj
     passwords = Passwords(password_fd)
     file, folder = unlocked.load_file(path), settings.state_dir
-    _fits(folder, file)
-    # asked for before anything is locked, here and below: the sync process would wait for as long as somebody types
-    with file.opened(passwords.existing(ASKED)) as secret, alone(folder):
-        _fits(folder, file)
-        _keep(folder, file, secret)
-    current = f"epoch {file.current}, revision {file.revision}, fingerprint {_grouped(file)}"
+    founding.refuse_unfit(folder, file)
+    founding.join(folder, file, passwords.existing(ASKED))  # asked for before anything is locked, here and below
+    current = f"epoch {file.current}, revision {file.revision}, fingerprint {founding.grouped(file)}"
     console().print(f"this terminal has the keyring of {file.organisation}: {current}", markup=False)
 
 
@@ -92,7 +80,7 @@ def export(
     """Write the keyring for other terminals to join. It opens by the organisation password only."""
     file = _here(context.obj.state_dir)
     write_whole(target, canonical(file.to_json()) + b"\n")
-    notes().print(f"revision {file.revision} of {file.organisation}; fingerprint {_grouped(file)}", markup=False)
+    notes().print(f"revision {file.revision} of {file.organisation}; fingerprint {founding.grouped(file)}", markup=False)
 
 
 @app.command("password")
@@ -109,9 +97,9 @@ def password(context: typer.Context, password_fd: PasswordFd = None) -> None:
     with alone(folder):
         changed = _here(folder).rewrapped(old, new)
         with changed.opened(new) as secret:
-            _keep(folder, changed, secret)
+            founding.keep(folder, changed, secret)
             with _registry(settings) as registry:
-                _publish(registry, changed, secret, [keyring_record(changed)])
+                founding.publish(registry, changed, secret, [keyring_record(changed)])
     console().print(f"changed; the keyring is of revision {changed.revision} now, and goes to the other terminals at the next sync")
 
 
@@ -142,10 +130,10 @@ def rotate(
         with rotated.opened(word) as secret:
             grants = grants_for(secret, rotated.current, [one for one in known if one.terminal not in lost], rotated.epochs[-1].created)
             # the keyring first: should this process end here, the next rotation builds upon it, and no second epoch of the same revision arises
-            _keep(folder, rotated, secret)
+            founding.keep(folder, rotated, secret)
             revocations = [revocation_of(one) for one in known if one.terminal in lost]
             with registry.together():  # grants for some terminals only would shut the others out
-                _publish(registry, rotated, secret, [*revocations, *grants, keyring_record(rotated)])
+                founding.publish(registry, rotated, secret, [*revocations, *grants, keyring_record(rotated)])
                 registry.resend()
     granted = [one.open["terminal"] for one in grants]
     for reason in refused:
@@ -173,7 +161,7 @@ def show(context: typer.Context, as_json: bool = JsonFlag) -> None:
         print_json(
             {
                 "organisation": file.organisation,
-                "fingerprint": _fingerprint(file),
+                "fingerprint": founding.fingerprint(file),
                 "revision": file.revision,
                 "current": file.current,
                 "unlocked": why is None and file.current in held,
@@ -196,7 +184,7 @@ def show(context: typer.Context, as_json: bool = JsonFlag) -> None:
             epoch.kid, epoch.created.isoformat(), "yes" if epoch.kid == file.current else "", "yes" if epoch.kid in held else "no"
         )
     out = console()
-    out.print(f"{file.organisation}, revision {file.revision}, fingerprint {_grouped(file)}", markup=False)
+    out.print(f"{file.organisation}, revision {file.revision}, fingerprint {founding.grouped(file)}", markup=False)
     out.print(table)
     if why is not None:
         out.print(why, markup=False)
@@ -211,23 +199,10 @@ def _registry(settings: Settings) -> Iterator["Registry"]:
         yield store.registry
 
 
-def _publish(registry: "Registry", file: KeyringFile, secret: Secrets, records: Iterable[OpenRecord]) -> None:
-    """Sign them by the administrator's key, and let them wait for the relay."""
-    administrator = secret.administrator()
-    for one in records:
-        change = Change(one.id, one.type, 0, 1, None, one.open, b"")
-        registry.publish(one.id, one.type, one.open, administrator.sign(admin_signed(file.organisation, change)))
-
-
 def _asked_name() -> str:
     if not os.isatty(0):
         raise typer.BadParameter("--organisation ORG is needed where nobody can be asked")
     return str(typer.prompt("Name of the organisation"))
-
-
-def _has_none(folder: Path) -> None:
-    if there := [file for file in (PORTABLE_FILE, UNLOCKED_FILE) if (folder / file).exists()]:
-        raise KeyringRefused(f"{folder / there[0]}: there is a keyring already; what it seals would be lost for ever, so it stays")
 
 
 def _here(folder: Path) -> KeyringFile:
@@ -235,36 +210,6 @@ def _here(folder: Path) -> KeyringFile:
     if not path.exists():
         raise KeyMissing(f"{path}: this terminal has no keyring; run `blinkd keys init`, or `blinkd keys join FILE`")
     return unlocked.load_file(path)
-
-
-def _fits(folder: Path, file: KeyringFile) -> None:
-    """Raise KeyringRefused when the file would undo what is here."""
-    if not (folder / PORTABLE_FILE).exists():
-        return
-    here = unlocked.load_file(folder / PORTABLE_FILE)
-    if (file.organisation, file.admin) != (here.organisation, here.admin):
-        raise KeyringRefused(
-            f"the file is the keyring of {file.organisation} ({_grouped(file)}), here is that of {here.organisation} ({_grouped(here)}); "
-            f"to change the organisation, begin with an empty state folder instead of {folder}"
-        )
-    if file.revision < here.revision:
-        raise KeyringRefused(
-            f"the file has revision {file.revision}, here is {here.revision} already: an old copy could bring back keys that were given up; "
-            "run `blinkd keys export` once more where the newest one is"
-        )
-    if file.revision == here.revision and file != here:
-        raise KeyringRefused(
-            f"two different keyrings of revision {file.revision}: it was changed at two terminals at once; run `blinkd keys rotate` "
-            "at one of them, and join its file at the other"
-        )
-
-
-def _keep(folder: Path, file: KeyringFile, secret: Secrets) -> None:
-    keyring = unlocked.unlock(file, secret)
-    try:
-        unlocked.keep(folder, file, keyring)
-    finally:
-        keyring.wipe()
 
 
 def _held(folder: Path) -> tuple[set[str], str | None]:
@@ -303,13 +248,3 @@ def _certificates(settings: Settings, org: str, registry: "Registry") -> tuple[l
         else:
             known.append(found)
     return known, refused
-
-
-def _fingerprint(file: KeyringFile) -> str:
-    """Of what never changes and is no secret: the organisation and its administrator's public key."""
-    return hashlib.sha256(canonical({"organisation": file.organisation, "admin": b64(file.admin)})).hexdigest()[:FINGERPRINT_HEX]
-
-
-def _grouped(file: KeyringFile) -> str:
-    text = _fingerprint(file)
-    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))

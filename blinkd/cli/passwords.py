@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from blinkd.crypto.passwords import check_new_password
+from blinkd.crypto.passwords import KEYRING_STAKES, check_new_password
 from blinkd.errors import PasswordRefused
 
 LONGEST = 4096  # bytes of what comes by a file descriptor
@@ -30,10 +30,10 @@ class Passwords:
         """One that there is already. Wrong usage ends with exit code 2."""
         return self._next(what)
 
-    def new(self, what: str, about: Sequence[str] = ()) -> str:
-        """One that is chosen now, typed twice; about: words that make it easy to guess. Raises PasswordRefused for a weak one."""
+    def new(self, what: str, about: Sequence[str] = (), stakes: str = KEYRING_STAKES) -> str:
+        """One that is chosen now, typed twice; about: words that make it easy to guess; stakes: who guesses. Raises PasswordRefused for a weak one."""
         chosen = self._next(what)
-        check_new_password(chosen, *about)
+        check_new_password(chosen, *about, stakes=stakes)
         if self._lines is None and self._next(f"{what}, once more") != chosen:
             raise PasswordRefused("the two passwords differ; nothing was changed")
         return chosen

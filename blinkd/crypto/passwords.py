@@ -1,4 +1,4 @@
-"""The organisation password: which ones are good enough, and which bytes they are."""
+"""The organisation password, and operators' passwords: which ones are good enough, and which bytes they are."""
 
 import unicodedata
 
@@ -10,6 +10,8 @@ SHORTEST = 12  # characters; the keyring file may be copied and guessed at for y
 # score 4.
 LOWEST_SCORE = 3
 MOST_JUDGED = 72  # characters that zxcvbn looks at; its time grows fast with length, and whoever types more has done enough
+KEYRING_STAKES = "whoever copies the keyring file can try without end"
+OPERATOR_STAKES = "whoever gets hold of the terminal's database can try without end"
 LONGEST = 1024  # characters: a whole file given by mistake is no password
 
 
@@ -21,8 +23,8 @@ def password_bytes(password: str) -> bytes:
         raise PasswordRefused("the password holds bytes that are no text; give it in UTF-8") from None
 
 
-def check_new_password(password: str, *familiar: str) -> None:
-    """Raise PasswordRefused, saying why, for a password that would be guessed. familiar: words that a guesser tries first.
+def check_new_password(password: str, *familiar: str, stakes: str = KEYRING_STAKES) -> None:
+    """Raise PasswordRefused, saying why, for a password that would be guessed. familiar: words that a guesser tries first; stakes: who guesses.
 
     Only for new ones: one that is in use already opens its keyring, whatever it is.
     """
@@ -37,6 +39,6 @@ def check_new_password(password: str, *familiar: str) -> None:
     if found["score"] < LOWEST_SCORE:
         why = found["feedback"]["warning"].rstrip(".") or "It is made of parts that are guessed early"
         raise PasswordRefused(
-            f"the password would be guessed: {why[0].lower()}{why[1:]}; whoever copies the keyring file can try without end, "
+            f"the password would be guessed: {why[0].lower()}{why[1:]}; {stakes}, "
             "so take four or more words that have nothing to do with each other"
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from blinkd.doctor import machine, network, pages, recognition, records, running, timing
+from blinkd.doctor import desk, machine, network, pages, recognition, records, running, timing
 from blinkd.doctor.check import Check
 from blinkd.errors import BlinkdError
 from blinkd.parts import Parts
@@ -16,6 +16,7 @@ def examine(settings: Settings, config: Path = DEFAULT_CONFIG_FILE) -> Iterator[
     looks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("userland", machine.userland),
         ("state", lambda: records.state(settings)),
+        ("desk", lambda: desk.overlay(settings, config)),
         ("permissions", lambda: machine.permissions(settings, config)),
         ("store", lambda: records.database(parts)),
         ("chain", lambda: records.chain(parts)),

@@ -20,6 +20,7 @@ from blinkd.crypto.signing import SIGNING_KEY
 from blinkd.crypto.unlocked import KEYRING_KEY, UNLOCKED_FILE
 from blinkd.doctor.check import Check
 from blinkd.fleet.claim import CLAIM_FILE
+from blinkd.overlay import OVERLAY_FILE
 from blinkd.settings import DEFAULT_CONFIG_FILE, Settings
 from blinkd.store.database import DATABASE_FILE
 
@@ -32,7 +33,17 @@ VCGENCMD_S = 5.0
 # bits of get_throttled, by Raspberry Pi's documentation of vcgencmd: now, and since the start
 NOW = ((0x1, "too little voltage"), (0x2, "frequency capped"), (0x4, "throttled"), (0x8, "soft temperature limit"))
 SINCE = tuple((bit << 16, words) for bit, words in NOW)
-SECRETS = (SIGNING_KEY.file, BOX_KEY.file, TEMPLATE_KEY.file, KEYRING_KEY.file, TLS_KEY_FILE, UNLOCKED_FILE, CLAIM_FILE, DATABASE_FILE)
+SECRETS = (
+    SIGNING_KEY.file,
+    BOX_KEY.file,
+    TEMPLATE_KEY.file,
+    KEYRING_KEY.file,
+    TLS_KEY_FILE,
+    UNLOCKED_FILE,
+    CLAIM_FILE,
+    DATABASE_FILE,
+    OVERLAY_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)

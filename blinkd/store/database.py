@@ -20,18 +20,22 @@ from blinkd.crypto.keyfile import sync_folder
 from blinkd.crypto.signing import Signer
 from blinkd.errors import StoreError
 from blinkd.settings import StoreSettings
+from blinkd.store.audit import AuditLog
 from blinkd.store.book import BookRepository
 from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly, open_for_reading, open_for_writing
 from blinkd.store.credentials import CredentialRepository
 from blinkd.store.day_totals import DayTotals
+from blinkd.store.directory import Directory
 from blinkd.store.erasure import Erasure
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.intake import Intake
 from blinkd.store.links import HEAD_FILE, ChainWriter
 from blinkd.store.lock import daemon_of
+from blinkd.store.operators import OperatorRepository
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.punch_pages import PunchPages
 from blinkd.store.registry import Registry
 from blinkd.store.resealing import reseal
 from blinkd.store.retention import Retention
@@ -43,6 +47,7 @@ from blinkd.store.timeline import Timeline
 from blinkd.store.tries import TryRepository
 from blinkd.store.vouching import Vouching
 from blinkd.store.watermarks import Watermarks
+from blinkd.store.web_sessions import SessionRepository
 
 DATABASE_FILE = "blinkd.db"
 REPAIR_FILE = "blinkd.repair"  # locked by the one process that sets a damaged database aside
@@ -54,7 +59,8 @@ log = logging.getLogger(__name__)
 
 class Store:
     """An open database with its repositories: `people`, `credentials`, `vouching`, `book`, `scans`, `tries`, `outbox`, `registry`, `intake`,
-    `preferences`, and `rosters`, `watermarks` and `day_totals`, which reports read. A context manager.
+    `preferences`, `operators`, `sessions`, `audit`; `rosters`, `watermarks` and `day_totals`, which reports read; `directory` and `punch_pages`
+    for screens. A context manager.
     """  # fmt: skip
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path, *, read_only: bool = False) -> None:
@@ -83,12 +89,17 @@ class Store:
         self.credentials = CredentialRepository(database, self._cipher, self.book.append, self.transaction, self.reading, self._forget)
         self.tries = TryRepository(database, self.transaction, self.reading)
         self.preferences = PreferencesRepository(bound, self.transaction, self.reading)
+        self.operators = OperatorRepository(database, self.transaction, self.reading)
+        self.sessions = SessionRepository(database, self.transaction, self.reading)
+        self.audit = AuditLog(database, self.transaction, self.reading)
         self.registry = Registry(database, self._cipher, self.transaction, self.reading)
         self.timeline = Timeline(database, self.preferences, self.transaction)
         self.intake = Intake(
             database, self.registry, self.erasure, self.vouching, self.timeline, self._cipher, self.transaction, self.reading
         )
         self.rosters = Rosters(database, self.reading)
+        self.directory = Directory(database, self.reading, self.people.named)
+        self.punch_pages = PunchPages(database, self.reading, self.book, self.rosters)
         self.watermarks = Watermarks(database, self.transaction, self.reading)
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 

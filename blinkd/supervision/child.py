@@ -96,9 +96,13 @@ class Child:
 
     def ask_to_end(self) -> None:
         """So that it finishes what it has while others end too."""
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it one, where there is a child."""
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._child.send_signal(signal.SIGTERM)
+                self._child.send_signal(number)
 
     def stop(self, within_s: float | None = None) -> None:
         """End it: asked first, then killed. within_s: seconds in between, STOP_S without it."""

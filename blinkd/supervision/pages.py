@@ -2,7 +2,8 @@
 
 import importlib.util
 import logging
-from collections.abc import Iterator
+import signal
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from blinkd.outputs.port import PartHealth
 from blinkd.outputs.screen import Screen
 from blinkd.supervision.child import Child, Given
 from blinkd.supervision.children import web_process
+from blinkd.supervision.reload import RENEWED_FOR
 
 PART = "web"
 HUNG_S = 20.0  # a process that has read nothing for so long, with its pipe full, is begun anew
@@ -36,9 +38,14 @@ class Pages:
             self._child.renew()
         self._child.look()
 
-    def renew(self) -> None:
-        """Let another take its place, which reads the settings anew."""
-        self._child.renew()
+    def take(self, changed: Collection[str]) -> None:
+        """Settings have changed, by their dotted keys. It reads them again; for those of its ports and the kiosk another takes its place, with which
+        whatever somebody has begun at the desk is lost.
+        """  # fmt: skip
+        if any(key.startswith(RENEWED_FOR) for key in changed):
+            self._child.renew()
+        else:
+            self._child.signal(signal.SIGHUP)
 
     def part(self) -> PartHealth:
         """How it is."""

@@ -23,6 +23,8 @@ NEEDS_RESTART = (
     "web.enabled",
 )
 
+RENEWED_FOR = ("web.", "kiosk.", "log.")  # keys for which another web process takes the place of the one there is
+
 
 @dataclass(frozen=True, slots=True)
 class Reload:

@@ -1,0 +1,1 @@
+"""The desk's pages: whoever uses them has logged in."""

@@ -1,0 +1,1 @@
+"""The first run: from a one-time code to a punch that was seen."""
