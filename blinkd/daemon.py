@@ -31,7 +31,9 @@ from blinkd.settings import Settings, load_settings
 from blinkd.status_file import write_status
 from blinkd.store.database import Store, make_folder
 from blinkd.store.following import Following
+from blinkd.store.lease import RegistrationLease
 from blinkd.store.lock import StateLock
+from blinkd.supervision.aside import StandAside
 from blinkd.supervision.children import sync_process
 from blinkd.supervision.daily import Daily
 from blinkd.supervision.loop import Loop
@@ -106,8 +108,12 @@ class Duty:
         self._outputs: list[Output] = [*open_wired(settings, store.book, parts.clock), *shown, *self._others()]
         if metrics is not None:
             self._outputs.append(metrics)
+        lease = RegistrationLease(store.preferences)
+        self._aside = StandAside(lambda: lease.in_force(parts.clock.now()))
         self._capture = LiveCapture(lambda: open_source(self._settings.camera), settings.camera, _camera_changed)
-        self._loop = Loop(self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, self._show)
+        self._loop = Loop(
+            self._capture, self._vision, self._entry, self._report, self._look, self._ready, notifier, self._show, lambda: self._aside.now
+        )
         self._is_ready = self._behind = self._renew = False  # _behind: somebody has written, and what it was has not been looked at yet
         self._told: tuple[PartHealth, ...] = ()
         self._people = len(store.people.all())
@@ -167,6 +173,8 @@ class Duty:
         if not self._is_ready:
             self._notifier.more_time(START_S)
         self._tell(self.health())
+        if self._aside.look():
+            self._report([Event(self._loop.t, 0, "registration", {"on": self._aside.now})])
         if self._vision.idle:
             self._follow()
 

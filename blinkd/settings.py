@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 RelayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")]  # part of an MQTT client id
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}$")]  # of a web server, without a path
 Line = Annotated[int, Field(ge=2, le=27)]  # GPIO number (BCM) on the 40-pin header; 0 and 1 belong to the board's own memory chip
 LineDriver = Literal["none", "lgpio", "rpigpio"]  # none: nothing is wired
 
@@ -370,6 +371,10 @@ class RelaySettings(Section):
         40, ge=1, le=100
     )  # messages in a transaction; the broker hands out 100 at most before it wants acknowledgements
     plain_records: bool = False  # take the mobile app's names, ids and times in clear; sealed records are taken always
+    dashboard: bool = (
+        True  # serve the organisation's pages at /dashboard/; they open what is sealed in the browser, by the organisation password
+    )
+    dashboard_origins: Annotated[list[Origin], NoDecode] = []  # other servers whose copy of these pages may read this relay with a token
     claims: bool = False  # hold the requests of new terminals until they are approved; needs no token, so it is off unless it is wanted
     http_host: str = "127.0.0.1"  # beyond this machine only over TLS, its own or that of a proxy
     http_port: int = Field(8000, ge=1, le=65_535)  # as in the origin
@@ -380,7 +385,7 @@ class RelaySettings(Section):
     http_address_rate: int = Field(1200, ge=1, le=1_000_000)  # of each address: a site's clients share one
     http_embedding_rate: int = Field(60, ge=1, le=1_000_000)  # pictures of each token: each costs tenths of a second of a processor
 
-    @field_validator("http_proxies", mode="before")
+    @field_validator("http_proxies", "dashboard_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         # a variable is all text: 10.0.0.1,10.0.0.2

@@ -16,13 +16,13 @@ from typing import Any
 from blinkd.attendance.punch import Punch
 from blinkd.attendance.reports.period import period_of
 from blinkd.attendance.reports.report_json import as_json as report_as_json
-from blinkd.cli.making import counted, site_of
 from blinkd.cli.output import console, notes
-from blinkd.cli.stats import now_of
 from blinkd.errors import StoreError
 from blinkd.measure.ballast import A_DAY, fill
 from blinkd.measure.bench import Timing, measure
 from blinkd.models.media import fetch_media
+from blinkd.office.making import counted, site_of
+from blinkd.office.overview import now_of
 from blinkd.parts import Parts
 from blinkd.settings import AttendanceSettings, Settings
 from blinkd.store.database import Store

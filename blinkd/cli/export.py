@@ -1,23 +1,20 @@
 """The verb export: hours for payroll, or check-ins for Frappe HR."""
 
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from blinkd.attendance.reports.frappe import TITLES, Checkins, checkins
-from blinkd.attendance.reports.lines import lines
-from blinkd.attendance.reports.payroll import DEFAULT, HourForm, columns, layout
-from blinkd.attendance.reports.period import FIRST_DATE, LAST_DATE, Period
-from blinkd.attendance.reports.report import Report
+from blinkd.attendance.reports.payroll import DEFAULT, columns, layout
+from blinkd.attendance.reports.period import FIRST_DATE, LAST_DATE
 from blinkd.attendance.reports.sheet import table
 from blinkd.attendance.reports.watermark import listed
-from blinkd.attendance.shifts.hours import DayStatus
-from blinkd.cli.making import Made, chosen, counted, site_of
 from blinkd.cli.output import notes
 from blinkd.cli.whole_file import write_whole
-from blinkd.errors import ReportRefused
+from blinkd.office.making import Made, chosen, counted, site_of
+from blinkd.office.payroll import payroll_csv, payroll_period, refuse_provisional
 from blinkd.parts import Parts
 
 
@@ -98,47 +95,24 @@ def export(
         wanted = layout(DEFAULT if columns is None else columns)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    period = _period(since, until, now.utc.astimezone(parts.settings.terminal.zone).date())
+    try:
+        period = payroll_period(since, until, now.utc.astimezone(parts.settings.terminal.zone).date())
+    except ValueError as error:
+        raise typer.BadParameter(f"--since and --until: {error}") from None
     with parts.open_store(read_only=True) as store:
         site = site_of(parts, store)
         made = counted(site, store, period, now, chosen(store, person, group), compare=False)
         groups = store.rosters.groups()
         elsewhere = store.rosters.elsewhere(site.here) if form is Format.frappe else {}
-    if made.report.provisional and not provisional:
-        raise ReportRefused(_refusal(made.report))
+    if not provisional:
+        refuse_provisional(made.report, "write them all the same with --provisional")
     if form is Format.csv:
-        form_of_hours: HourForm = hours.value
-        # what is still to come is nobody's hours
-        past = (line for line in lines(made.report, made.known) if line.status != DayStatus.FUTURE.name)
-        content = table(wanted.titles, wanted.rows(past, groups, form_of_hours), bom=bom)
+        content = payroll_csv(made, wanted, groups, hours.value, bom=bom)
     else:
         found = _checkins(made, site.here, elsewhere)
         content = table(TITLES, found.rows, bom=bom)
         _tell(found)
     write_whole(out, content)
-
-
-def _period(since: date | None, until: date | None, today: date) -> Period:
-    """The dates given; without any the last month that is over, with one the rest of its month."""
-    if since is None and until is None:
-        until = today.replace(day=1) - timedelta(days=1)
-    first = since if since is not None else (until or today).replace(day=1)
-    last = until if until is not None else (first.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    if last < first:
-        raise typer.BadParameter(f"--since {first} is after --until {last}; swap them")
-    return Period("month", first, last)
-
-
-def _refusal(report: Report) -> str:
-    days = report.provisional
-    whole = "\n".join(f"  {state.date}: {'; '.join(state.why)}" for state in days[:SHOWN])
-    more = f"\n  and {len(days) - SHOWN} more" if len(days) > SHOWN else ""
-    return (
-        f"{len(days)} day(s) are provisional and may still change:\n{whole}{more}\nmend that, or write them all the same with --provisional"
-    )
-
-
-SHOWN = 10  # days in one refusal
 
 
 def _checkins(made: Made, here: str, elsewhere: dict[int, str]) -> Checkins:

@@ -3,21 +3,17 @@
 import getpass
 from typing import Annotated
 
-import cv2
-import numpy as np
 import typer
 
 from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.cli.passwords import PasswordFd, Passwords
 from blinkd.cli.whole_file import write_whole
 from blinkd.crypto.pins import check_pin, code_digest, hash_pin, new_code
+from blinkd.entry.picture import picture_of
 from blinkd.errors import PinRefused
 from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.replica import Kind
-
-MODULE_PX = 12  # of the picture of a badge: printed 3 cm wide it has more than 300 dots an inch
-QUIET_MODULES = 2  # of white around it, besides the two that OpenCV leaves: four are the norm (ISO/IEC 18004)
 
 PersonId = Annotated[str, typer.Argument(metavar="ID", help="The person's id.")]
 By = Annotated[
@@ -99,15 +95,6 @@ def badge(
     with parts.open_store() as store:
         store.credentials.add_badge(person_id, digest, by or getpass.getuser(), parts.clock.now(), replace=not more)
     _say(person_id, "badge", "given" if out is None else f"written to {out}", parts.settings, as_json=as_json)
-
-
-def picture_of(code: str) -> bytes:
-    """A PNG of the QR code."""
-    wanted = cv2.QRCodeEncoder.Params()
-    wanted.correction_level, wanted.mode = cv2.QRCodeEncoder_CORRECT_LEVEL_M, cv2.QRCodeEncoder_MODE_ALPHANUMERIC
-    modules = np.pad(cv2.QRCodeEncoder.create(wanted).encode(code), QUIET_MODULES, constant_values=255)
-    _, data = cv2.imencode(".png", np.kron(modules, np.ones((MODULE_PX, MODULE_PX), np.uint8)))
-    return data.tobytes()
 
 
 def _take_away(parts: Parts, person_id: str, kind: Kind, by: str | None, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -26,9 +27,12 @@ from blinkd.settings import RelaySettings, Settings
 from blinkd.supervision.journal import start_log
 from blinkd.supervision.notify import Notifier
 
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,255}")
 ALIVE_S = 1.0  # between signs of life where only the HTTP API is served
 
-app = typer.Typer(no_args_is_help=True, help="The cloud side, which can read nothing of what it keeps: run, migrate, check, status, token.")
+app = typer.Typer(
+    no_args_is_help=True, help="The cloud side, which can read nothing of what it keeps: run, migrate, check, status, dashboard, token."
+)
 app.add_typer(relay_tokens.app, name="token", help="Who may use the HTTP API: add, list, revoke.")
 
 
@@ -113,6 +117,27 @@ def check(context: typer.Context, as_json: bool = JsonFlag) -> None:
             typer.echo(problem)
     if problems:
         raise typer.Exit(1)
+
+
+@app.command("dashboard")
+def dashboard(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, for a web server that you trust.")],
+    relay: Annotated[
+        str, typer.Option("--relay", metavar="URL", help="Address of the relay's HTTP API, as in https://relay.example.org.")
+    ] = "",
+) -> None:
+    """Write the dashboard's pages out, with their hashes, to serve them from another place than the relay, whose operator then cannot change them.
+
+    The relay must allow that place: relay.dashboard_origins. Without --relay the files are those that a relay of this version serves: print the
+    hashes and compare.
+    """
+    from blinkd.relay.dashboard.pages import Pages  # noqa: PLC0415  reads the files
+
+    if relay and ORIGIN.fullmatch(relay) is None:
+        raise typer.BadParameter(f"{relay!r} is no origin; write it like https://relay.example.org, without a path", param_hint="--relay")
+    pages = Pages.read(relay)
+    pages.write(folder)
+    typer.echo(pages.sums(), nl=False)
 
 
 @app.command("status")

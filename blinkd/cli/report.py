@@ -16,9 +16,9 @@ from blinkd.attendance.reports.report_json import trend
 from blinkd.attendance.reports.sheet import table as sheet
 from blinkd.attendance.reports.totals import NAMES, Totals
 from blinkd.attendance.reports.watermark import runs
-from blinkd.cli.making import Made, chosen, counted, own, site_of
 from blinkd.cli.output import JsonFlag, console, print_json
 from blinkd.cli.whole_file import write_whole
+from blinkd.office.making import Made, chosen, counted, own, site_of
 from blinkd.parts import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Who was there, and how long: day, week, month.")

@@ -13,6 +13,7 @@ from blinkd.vision.embedder import Embedder
 from blinkd.vision.face import Embedding, Face
 from blinkd.vision.quality import FAR_YAW_DEG, Flaw, Quality
 from blinkd.vision.reader import FaceReader, Sample
+from blinkd.vision.tracker import FaceTracker
 
 SECOND_FACE_SHARE = 0.6  # a second face this large makes a picture ambiguous: nobody is enrolled by guess
 VIDEO_TEMPLATES = 5  # moments taken from a recording: one of each view, the rest from the front, from where the terminal sees people
@@ -44,7 +45,7 @@ class NewTemplate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
+class Look:
     """A face judged as a template: t in seconds of a recording; view None: turned too far; flaw: of the weakest component."""
 
     t: float
@@ -78,9 +79,9 @@ class Enroller:
             raise EnrolmentRefused("no_face", f"{source}: no face found; use a picture of one person looking into the camera")
         if len(faces) > 1 and faces[1].size >= SECOND_FACE_SHARE * faces[0].size:
             raise EnrolmentRefused("several_faces", f"{source}: {len(faces)} faces of similar size; crop the picture to one person")
-        look = self._look(image, faces[0], 0.0, mirrored=False)
+        look = self.look(image, faces[0], 0.0, mirrored=False)
         self._gate(look, source)
-        return self._template(look, source, label)
+        return self.template(look, source, label)
 
     def from_frames(self, frames: Iterable[Frame], source: str, label: str = "", *, mirrored: bool = False) -> list[NewTemplate]:
         """Up to VIDEO_TEMPLATES templates from a recording or camera: the best moment of each view that its largest face shows, and more
@@ -90,13 +91,13 @@ class Enroller:
         """
         tracker = self._analyser.tracker()
         kept = {view: _Moments() for view in ADVICE}
-        best_refused: _Look | None = None
+        best_refused: Look | None = None
         for frame in frames:
             face = tracker.update(frame).face
             if face is None or face.eye_aspect_ratio < MID_BLINK_EAR:
                 continue
-            look = self._look(frame.image, face, frame.t, mirrored=mirrored)
-            if look.view is None or look.score < self._settings.enrol_min_quality:
+            look = self.look(frame.image, face, frame.t, mirrored=mirrored)
+            if look.view is None or not self.good(look):
                 if best_refused is None or look.score > best_refused.score:
                     best_refused = look
                 continue
@@ -106,7 +107,7 @@ class Enroller:
             if best_refused is None:
                 raise EnrolmentRefused("no_face", f"{source}: no face found in any frame")
             self._gate(best_refused, source)
-        templates = [self._template(look, f"{source} at {look.t:.2f} s", label) for look in chosen]
+        templates = [self.template(look, f"{source} at {look.t:.2f} s", label) for look in chosen]
         self.agree(templates)
         return templates
 
@@ -124,20 +125,35 @@ class Enroller:
                     f"{template.source}: shows another person than the rest (similarity {similarity:.2f}); leave it out",
                 )
 
-    def _look(self, image: Image, face: Face, t: float, *, mirrored: bool) -> _Look:
+    def tracker(self) -> FaceTracker:
+        """For the frames of one camera or recording."""
+        return self._analyser.tracker()
+
+    def alone(self, image: Image) -> bool:
+        """Whether the largest face of a picture has none of similar size beside it."""
+        faces = self._analyser.faces(image)
+        return len(faces) < 2 or faces[1].size < SECOND_FACE_SHARE * faces[0].size
+
+    def good(self, look: Look) -> bool:
+        """Whether a template may be made of it."""
+        return look.view is not None and look.score >= self._settings.enrol_min_quality
+
+    def look(self, image: Image, face: Face, t: float, *, mirrored: bool) -> Look:
+        """Judge a face as a template. t: seconds of the recording."""
         sample = self._reader.look(image, face)
         view = view_of(face.pose.yaw, mirrored=mirrored)
         if view in (None, "front"):
             score, flaw = sample.quality.score, sample.quality.flaw
         else:
             score, flaw = _as_side_view(sample.quality, face.pose.yaw)
-        return _Look(t, face, sample, view, score, flaw)
+        return Look(t, face, sample, view, score, flaw)
 
-    def _template(self, look: _Look, source: str, label: str) -> NewTemplate:
+    def template(self, look: Look, source: str, label: str) -> NewTemplate:
+        """Let every model see it."""
         vectors = {embedder.model_id: embedder.embed([look.sample.crop])[0] for embedder in self._embedders}
         return NewTemplate(vectors, look.score, source, look.view or "unknown", label)
 
-    def _gate(self, look: _Look, source: str) -> None:
+    def _gate(self, look: Look, source: str) -> None:
         if look.view is None:
             raise EnrolmentRefused(
                 "turned_away",
@@ -174,9 +190,9 @@ class _Moments:
     SPANS = 3 * VIDEO_TEMPLATES
 
     def __init__(self) -> None:
-        self._best: dict[int, _Look] = {}  # by number of the span
+        self._best: dict[int, Look] = {}  # by number of the span
 
-    def offer(self, look: _Look) -> None:
+    def offer(self, look: Look) -> None:
         """Take a look in if it is among the best."""
         span = int(look.t / VIDEO_SPACING_S)
         if span not in self._best or look.score > self._best[span].score:
@@ -184,16 +200,16 @@ class _Moments:
         if len(self._best) > self.SPANS:
             del self._best[min(self._best, key=lambda one: self._best[one].score)]
 
-    def taken(self) -> list[_Look]:
+    def taken(self) -> list[Look]:
         """At most VIDEO_TEMPLATES, best first."""
-        found: list[_Look] = []
+        found: list[Look] = []
         for look in sorted(self._best.values(), key=lambda one: -one.score):
             if all(abs(look.t - other.t) >= VIDEO_SPACING_S for other in found):
                 found.append(look)
         return found[:VIDEO_TEMPLATES]
 
 
-def _chosen(kept: Mapping[View, _Moments]) -> list[_Look]:
+def _chosen(kept: Mapping[View, _Moments]) -> list[Look]:
     """The best of each view, front first, then further frontal ones, best first."""
     taken = {view: moments.taken() for view, moments in kept.items()}
     first = [looks[0] for looks in taken.values() if looks]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 EventKind = Literal[
-    "session_started", "blink", "head_turn", "challenge", "liveness", "identified", "punch", "refused", "session_ended"
+    "session_started", "blink", "head_turn", "challenge", "liveness", "identified", "punch", "refused", "session_ended", "registration"
 ]  # fmt: skip
 RefusalReason = Literal[
     "unknown_face", "uncertain", "not_live", "swapped", "inactive", "poor_quality", "too_soon", "wrong_pin", "unknown_badge", "locked_out"
@@ -13,7 +13,10 @@ RefusalReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """t: seconds on the source's time line; session: number of the visit, from 1, and 0 for a PIN or badge; details: members that the kind adds."""
+    """t: seconds on the source's time line; session: number of the visit, from 1, and 0 for a PIN or badge, and for a
+    `registration`: somebody begins (or ends, on: false) to be registered before the terminal, which decides about nobody
+    meanwhile; details: members that the kind adds.
+    """  # fmt: skip
 
     t: float
     session: int

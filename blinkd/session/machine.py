@@ -122,6 +122,13 @@ class SessionMachine:
             self._give_up(self._visit, t, events)
         return events
 
+    def abandon(self, t: float) -> list[Event]:
+        """Nobody is to be decided about: an open visit ends without an answer, and without an entry in the scan log."""
+        events: list[Event] = []
+        if self._visit is not None:
+            self._end(self._visit, t, "idle", events)
+        return events
+
     def _welcome(self, t: float, face: Face, track: int) -> bool:
         if face.width_between_cheeks < self._settings.vision.min_face_px or track == self._served_track:
             return False

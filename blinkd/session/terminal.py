@@ -41,6 +41,12 @@ class Terminal:
             self.face = tracking.face
             return self._machine.step(frame, tracking)
 
+    def stand_aside(self, t: float) -> list[Event]:
+        """Nobody is to be decided about: drop the session, forget the face."""
+        self._tracker.forget()
+        self.face = None
+        return self._machine.abandon(t)
+
     def interrupt(self, t: float) -> list[Event]:
         """The picture has stopped (end of recording, camera lost): close the session, forget the face."""
         self._tracker.forget()

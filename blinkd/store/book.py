@@ -1,7 +1,7 @@
 """The book: punches and what was later said of them, each entry chained and signed; added to, never edited."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -178,6 +178,12 @@ class BookRepository:
         with self._reading():
             for row in self._database.execute_sql(f"{PUNCHES}{where} ORDER BY p.seq", values):
                 yield _punch(row)
+
+    def numbered(self, seqs: Sequence[int]) -> list[Punch]:
+        """The punches among these numbers, by sequence."""
+        with self._reading():
+            rows = self._database.execute_sql(f"{PUNCHES} WHERE p.seq IN ({', '.join('?' * len(seqs))}) ORDER BY p.seq", tuple(seqs))
+            return [_punch(row) for row in rows.fetchall()]
 
     def contents(self, first: int, last: int) -> dict[int, dict[str, Any]]:
         """The signed contents of the punches between two numbers, both included; one that was edited into no punch any more is left out."""

@@ -25,6 +25,7 @@ from blinkd.store.book import BookRepository
 from blinkd.store.connection import JOURNALS, SIDE_FILES, Damaged, check_wholly, open_for_reading, open_for_writing
 from blinkd.store.credentials import CredentialRepository
 from blinkd.store.day_totals import DayTotals
+from blinkd.store.directory import Directory
 from blinkd.store.erasure import Erasure
 from blinkd.store.faults import DATABASE_ERRORS, explain, is_damage, named
 from blinkd.store.intake import Intake
@@ -34,6 +35,7 @@ from blinkd.store.operators import OperatorRepository
 from blinkd.store.outbox import Outbox
 from blinkd.store.people import PeopleRepository
 from blinkd.store.preferences import PreferencesRepository
+from blinkd.store.punch_pages import PunchPages
 from blinkd.store.registry import Registry
 from blinkd.store.resealing import reseal
 from blinkd.store.retention import Retention
@@ -57,7 +59,8 @@ log = logging.getLogger(__name__)
 
 class Store:
     """An open database with its repositories: `people`, `credentials`, `vouching`, `book`, `scans`, `tries`, `outbox`, `registry`, `intake`,
-    `preferences`, `operators`, `sessions`, `audit`, and `rosters`, `watermarks` and `day_totals`, which reports read. A context manager.
+    `preferences`, `operators`, `sessions`, `audit`; `rosters`, `watermarks` and `day_totals`, which reports read; `directory` and `punch_pages`
+    for screens. A context manager.
     """  # fmt: skip
 
     def __init__(self, database: peewee.SqliteDatabase, path: Path, state_dir: Path, *, read_only: bool = False) -> None:
@@ -95,6 +98,8 @@ class Store:
             database, self.registry, self.erasure, self.vouching, self.timeline, self._cipher, self.transaction, self.reading
         )
         self.rosters = Rosters(database, self.reading)
+        self.directory = Directory(database, self.reading, self.people.named)
+        self.punch_pages = PunchPages(database, self.reading, self.book, self.rosters)
         self.watermarks = Watermarks(database, self.transaction, self.reading)
         self.day_totals = DayTotals(database, self.transaction, self.reading, writable=not read_only)
 

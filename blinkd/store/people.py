@@ -85,6 +85,10 @@ class PeopleRepository:
         """Everybody, by name."""
         return self._select(None)
 
+    def named(self, ids: Sequence[str]) -> list[Person]:
+        """Those of these ids, by name."""
+        return self._select(self._tables.people.id.in_(list(ids))) if ids else []
+
     def enrol(self, person_id: str, name: str, templates: Sequence[NewTemplate], grounds: Grounds = NO_GROUNDS) -> Person:
         """Add a person with templates, and the record of it. Raises EnrolmentRefused: bad_name, bad_id, id_exists, bad_consent, bad_vector."""
         check_id(person_id)

@@ -27,22 +27,23 @@ def transcript(
     """
     ledger, names = book.ledger(), names or {}
     subjects = None if person_id is None else set(book.subjects_of(person_id))
-    added = [one for one in _added(book, subjects) if _within(one[3], since, until)]
+    added = [one for one in _added(book, subjects) if within(one[3], since, until)]
     for punch in book.punches(since, until, person_id):
         while added and added[0][0] < punch.seq:
-            yield _added_line(added.pop(0), ledger, book, terminal, names)
+            yield added_line(added.pop(0), ledger, book, terminal, names)
         standing = ledger.standing(punch)
-        if _within(standing.utc, since, until) or (standing.certainty == "uncertain" and not standing.plausible):
-            yield _punch_line(punch, standing, names)
+        if within(standing.utc, since, until) or (standing.certainty == "uncertain" and not standing.plausible):
+            yield punch_line(punch, standing, names)
     for one in added:
-        yield _added_line(one, ledger, book, terminal, names)
+        yield added_line(one, ledger, book, terminal, names)
 
 
-def _within(when: datetime, since: datetime | None, until: datetime | None) -> bool:
+def within(when: datetime, since: datetime | None, until: datetime | None) -> bool:
+    """Whether a time lies in a span, whose end is excluded."""
     return (since is None or when >= since) and (until is None or when < until)
 
 
-def _punch_line(punch: Punch, standing: Standing, names: Mapping[int, str]) -> dict[str, Any]:
+def punch_line(punch: Punch, standing: Standing, names: Mapping[int, str]) -> dict[str, Any]:
     """The members of the design; those after `terminal` are ours."""
     return {
         "id": punch.id,
@@ -67,13 +68,18 @@ def _punch_line(punch: Punch, standing: Standing, names: Mapping[int, str]) -> d
 
 def _added(book: BookRepository, subjects: set[int] | None) -> list[Added]:
     return [
-        (seq, content["subject"], content["id"], moment_of(content["us"]), Direction(content["status"]))
+        added_of(seq, content)
         for seq, content, _ in book.entries("correction")
         if content["what"] == "add" and (subjects is None or content["subject"] in subjects)
     ]
 
 
-def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str, names: Mapping[int, str]) -> dict[str, Any]:
+def added_of(seq: int, content: Mapping[str, Any]) -> Added:
+    """From the entry by which a supervisor added a punch."""
+    return seq, content["subject"], content["id"], moment_of(content["us"]), Direction(content["status"])
+
+
+def added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str, names: Mapping[int, str]) -> dict[str, Any]:
     """What a supervisor added, in the form of a punch."""
     seq, subject, id_, utc, status = one
     # never judged by a shift at the door, so it stands as on time; reports judge it
@@ -94,7 +100,7 @@ def _added_line(one: Added, ledger: Ledger, book: BookRepository, terminal: str,
         0.0,
         SyncState.PENDING,
     )
-    return _punch_line(blank, ledger.standing(blank), names) | {"recorded": None, "method": None, "sync": str(book.sync_of(seq))}
+    return punch_line(blank, ledger.standing(blank), names) | {"recorded": None, "method": None, "sync": str(book.sync_of(seq))}
 
 
 def _trail(standing: Standing) -> list[dict[str, Any]]:

@@ -59,9 +59,10 @@ class Loop:
         ready: Callable[[], None],
         notifier: Notifier,
         show: Callable[[Frame], None] = lambda _frame: None,
+        aside: Callable[[], bool] = lambda: False,
     ) -> None:
         """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at;
-        show: is handed each frame when it has been looked at.
+        show: is handed each frame when it has been looked at; aside: whether no face is to be decided about now, which the look may change.
         """  # fmt: skip
         self._capture = capture
         self._vision = vision
@@ -71,6 +72,8 @@ class Loop:
         self._ready: Callable[[], None] | None = ready
         self._notifier = notifier
         self._show = show
+        self._aside = aside
+        self.t = 0.0  # of the last frame, in seconds on the camera's time line
         self._troubles: dict[str, str] = {}  # the store's last complaint at each kind of work
 
     @property
@@ -80,7 +83,7 @@ class Loop:
 
     def run(self, stop: Flag) -> None:
         """Until told to stop. Raises VisionFailed."""
-        after, last_t, looked = -1, 0.0, -math.inf
+        after, looked = -1, -math.inf
         while not stop.is_set():
             frame = self._capture.latest(after, FRAME_WAIT_S)
             if self._entry is not None:
@@ -89,17 +92,17 @@ class Loop:
                 self._carefully("look", self._look)
                 looked = time.monotonic()
             if frame is not None:
-                after, last_t = frame.index, frame.t
+                after, self.t = frame.index, frame.t
                 self._carefully("frame", partial(self._process, frame))
                 self._show(frame)
                 if self._vision.works:
                     self._notifier.alive()
                     self._be_ready()
             elif self._capture.state.status == "lost":
-                self._interrupt(last_t)
+                self._interrupt(self.t)
                 if not self._capture.stuck:
                     self._notifier.alive()  # a camera that is unplugged is not mended by a new process
-        self._interrupt(last_t)
+        self._interrupt(self.t)
 
     def _enter(self, entry: Entry, frame: Frame | None) -> None:
         if frame is not None:
@@ -107,7 +110,8 @@ class Loop:
         self._report(entry.poll())
 
     def _process(self, frame: Frame) -> None:
-        self._report(self._vision.process(frame))
+        # PINs and badges go on: whoever uses one is not the face that is being registered
+        self._report(self._vision.stand_aside(frame.t) if self._aside() else self._vision.process(frame))
 
     def _interrupt(self, t: float) -> None:
         self._carefully("frame", lambda: self._report(self._vision.interrupt(t)))

@@ -73,6 +73,11 @@ class Vision:
         terminal = self._terminal
         return [] if terminal is None else self._guarded(lambda: terminal.process(frame))
 
+    def stand_aside(self, t: float) -> list[Event]:
+        """As `Terminal.stand_aside`."""
+        terminal = self._terminal
+        return [] if terminal is None else self._guarded(lambda: terminal.stand_aside(t))
+
     def interrupt(self, t: float) -> list[Event]:
         """As `Terminal.interrupt`."""
         terminal = self._terminal

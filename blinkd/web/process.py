@@ -57,6 +57,7 @@ def run(
             server.ask_to_stop()
         for server in servers:
             server.stop()
+        desk.close()
         context.store.close()
 
 

@@ -32,10 +32,18 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody who is in. since: aware, when they came."""
+
+    subject: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
     """expected: people with a shift today; came: people who punched in; in_now: whose last punch is a check-in of a shift that still runs, of
-    yesterday's night shift too; absent_so_far: expected, their shift has begun and they have not come; late, early: the newest first, at
-    most LISTED; totals: as reports say.
+    yesterday's night shift too; absent_so_far: expected, their shift has begun and they have not come; late, early, inside: the newest first,
+    at most LISTED; totals: as reports say.
     """  # fmt: skip
 
     date: date
@@ -45,6 +53,7 @@ class Today:
     absent_so_far: int
     late: list[Arrival]
     early: list[Arrival]
+    inside: list[Presence]
     totals: Totals
     busy: tuple[int, ...]
     uncertain: list[int]
@@ -97,6 +106,7 @@ def today(punched: Standing, roster: Roster, site: Site, reported: Mapping[str, 
         absent_so_far=len(distinct(days.subject[_begun(days, site, day, now) & ~present])),
         late=_newest(days.subject, days.first_in, days.late_s),
         early=_newest(days.subject, days.last_out, days.early_s),
+        inside=_inside(both),
         totals=whole(days),
         busy=busy_hours(punched.us, day, site.zone),
         uncertain=[one.seq for one in punched.uncertain],
@@ -125,6 +135,16 @@ def _begun(days: Days, site: Site, day: date, now: Instant) -> npt.NDArray[np.bo
         shift = site.rota.shifts.get(name)
         begun[number] = shift is not None and shift_day(shift, day, site.zone).start.astimezone(UTC) <= now.utc
     return begun[days.shift]
+
+
+def _inside(days: Days) -> list[Presence]:
+    """Each person once, by the newest of the shifts that run."""
+    since: dict[int, int] = {}
+    for at in np.flatnonzero(days.status == DayStatus.OPEN).tolist():
+        subject = int(days.subject[at])
+        since[subject] = max(since.get(subject, 0), int(days.first_in[at]))
+    newest = sorted(since.items(), key=lambda one: (-one[1], one[0]))[:LISTED]
+    return [Presence(subject, moment_of(us)) for subject, us in newest]
 
 
 def _newest(subject: npt.NDArray[np.int64], us: npt.NDArray[np.int64], seconds: npt.NDArray[np.integer]) -> list[Arrival]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.middleware.cors import CORSMiddleware
 
 import blinkd
 from blinkd.clock import Clock, SystemClock
@@ -13,15 +14,19 @@ from blinkd.errors import StoreError
 from blinkd.relay.api.answers import Outside, add_error_answers
 from blinkd.relay.api.attendance import attendance_router
 from blinkd.relay.api.claims import ClaimStorage, claims_router
+from blinkd.relay.api.dashboard import dashboard_router
 from blinkd.relay.api.embeddings import PictureEmbedder, embeddings_router
 from blinkd.relay.api.guard import Guard
 from blinkd.relay.api.limits import RateLimits
 from blinkd.relay.api.options import ApiOptions
+from blinkd.relay.api.pages import pages_router
 from blinkd.relay.api.sealed import SealedRecords
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.users import users_router
 from blinkd.relay.api.vision import LocalVision
 from blinkd.relay.connections import Connections
+from blinkd.relay.dashboard.pages import Pages
+from blinkd.relay.dashboard.readings import Readings
 from blinkd.settings import Settings
 
 ENGINE = "BLINK Core"  # as the origin says it: its app may look
@@ -49,6 +54,8 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    if options.dashboard_origins:  # a token is no cookie: no browser adds it to what another origin's page asks
+        app.add_middleware(CORSMiddleware, allow_origins=options.dashboard_origins, allow_methods=["GET"], allow_headers=["Authorization"])
     app.add_middleware(Outside, count=limits.address, tls=options.tls)
     add_error_answers(app)
 
@@ -71,6 +78,9 @@ def build_app(
     app.include_router(users_router(storage, records, guard, options))
     app.include_router(attendance_router(storage, records, guard, options))
     app.include_router(embeddings_router(embedder, guard, limits))
+    app.include_router(dashboard_router(Readings(storage.connections), guard))
+    if options.dashboard:
+        app.include_router(pages_router(Pages.read()))
     if options.claims:
         app.include_router(claims_router(ClaimStorage(storage.connections), limits, clock))
     return app

@@ -12,7 +12,8 @@ CLAIM_RATE = 30  # new claims and answers a minute of each address: a technician
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
     """plain_records: whether the origin's clear bodies are taken; tls: whether clients come over TLS; claims: whether new terminals may ask to be
-    taken in; the others: requests a minute.
+    taken in; dashboard: whether the organisation's pages are served; dashboard_origins: other servers from which they may be opened; the others:
+    requests a minute.
 
     token_rate: of each token; address_rate: of each address, higher, since a site's clients share one;
     embedding_rate: of each token, each of them costs tenths of a second of a processor. Wrong tokens have no limit of their own: 256 bits
@@ -25,6 +26,8 @@ class ApiOptions:
     address_rate: int = 1200
     embedding_rate: int = 60
     claims: bool = False
+    dashboard: bool = True
+    dashboard_origins: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: RelaySettings) -> Self:
@@ -36,4 +39,6 @@ class ApiOptions:
             address_rate=settings.http_address_rate,
             embedding_rate=settings.http_embedding_rate,
             claims=settings.claims,
+            dashboard=settings.dashboard,
+            dashboard_origins=tuple(settings.dashboard_origins),
         )

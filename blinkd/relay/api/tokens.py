@@ -22,6 +22,7 @@ class Scope(StrEnum):
     USERS_WRITE = "users:write"
     ATTENDANCE_WRITE = "attendance:write"
     EMBEDDINGS = "embeddings"
+    DASHBOARD_READ = "dashboard:read"
 
 
 @dataclass(frozen=True, slots=True)

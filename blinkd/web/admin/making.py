@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 from blinkd.clock import Clock
 from blinkd.crypto.argon import Hasher
+from blinkd.parts import Parts
 from blinkd.web.admin.access import Access
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.drawing import Drawing
 from blinkd.web.admin.kept_forms import KeptForms
 from blinkd.web.admin.notices import Notices
+from blinkd.web.admin.people_rights import Receipts
 from blinkd.web.admin.recorder import Recorder
 from blinkd.web.admin.signing_in import SigningIn
 from blinkd.web.hub import Hub
 from blinkd.web.live import Live
+from blinkd.web.registration.studio import Studio
 from blinkd.web.shared_store import SharedStore
 
 
@@ -25,6 +28,12 @@ class Desk:
     signing_in: SigningIn
     hasher: Hasher
     kept: KeptForms
+    receipts: Receipts
+    studio: Studio
+
+    def close(self) -> None:
+        """The process ends."""
+        self.studio.close()
 
 
 def make_desk(live: Live, store: SharedStore, hub: Hub, clock: Clock, *, hasher: Hasher | None = None) -> Desk:
@@ -33,8 +42,9 @@ def make_desk(live: Live, store: SharedStore, hub: Hub, clock: Clock, *, hasher:
     recorder = Recorder(store, clock)
     access = Access(store, clock, recorder, kept, _idle_s(live))
     passwords = hasher or Hasher()
+    studio = Studio(lambda: Parts(live.settings, gallery=True), clock, hub)  # with networks of its own, which it lets go of
     context = AdminContext(live, store, hub, clock, access, recorder, notices, Drawing(lambda: live.settings, notices))
-    return Desk(context, SigningIn(store, clock, passwords, recorder), passwords, kept)
+    return Desk(context, SigningIn(store, clock, passwords, recorder), passwords, kept, Receipts(clock), studio)
 
 
 def _idle_s(live: Live) -> Callable[[], float]:

@@ -5,10 +5,16 @@ from fastapi import APIRouter
 from blinkd.doctor import examine
 from blinkd.web.admin.account import account_router
 from blinkd.web.admin.audit_page import audit_router
+from blinkd.web.admin.corrections import corrections_router
+from blinkd.web.admin.dashboard import dashboard_router
 from blinkd.web.admin.examining import Examining
+from blinkd.web.admin.exports import exports_router
 from blinkd.web.admin.login import login_router
+from blinkd.web.admin.logs import logs_router
 from blinkd.web.admin.making import Desk
 from blinkd.web.admin.operators_page import operators_router
+from blinkd.web.admin.people import people_router
+from blinkd.web.admin.register import register_router
 from blinkd.web.admin.settings_page import settings_router
 from blinkd.web.admin.setup.camera import camera_router
 from blinkd.web.admin.setup.first import first_router
@@ -33,4 +39,10 @@ def admin_routers(desk: Desk) -> list[APIRouter]:
         audit_router(context),
         settings_router(context),
         system_router(context, Examining(lambda: examine(live.settings, live.config_file), context.clock)),
+        dashboard_router(context),
+        logs_router(context),
+        exports_router(context),
+        corrections_router(context),
+        people_router(context, desk.receipts),
+        register_router(context, desk.studio),
     ]

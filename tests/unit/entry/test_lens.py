@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from blinkd.capture.frame import Frame
-from blinkd.cli.people_entry import picture_of
 from blinkd.crypto.pins import new_code
 from blinkd.entry.lens import SAME_S, Lens, read_code
+from blinkd.entry.picture import picture_of
 from blinkd.entry.typing import CodeRead
 
 Grey = npt.NDArray[np.uint8]

@@ -1,6 +1,5 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from blinkd.relay.api.app import build_app
 from blinkd.relay.api.options import ApiOptions
 from blinkd.relay.api.storage import ApiStorage
 from blinkd.relay.api.tokens import Scope, new_token
+from blinkd.relay.migrate import migrate
 from blinkd.relay.sqlite import SqliteConnections
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.core import FakeCore
@@ -43,10 +43,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[ApiStorage]:
     connections = SqliteConnections(tmp_path / "cloud_blink.db")
-    with connections.transaction() as cursor:
-        script = (files("blinkd.relay") / "migrations" / "sqlite" / "v0002_http_api.sql").read_text()
-        for statement in script.split(";"):
-            cursor.execute(statement)
+    migrate(connections)
     yield ApiStorage(connections)
     connections.close()
 

@@ -15,11 +15,13 @@ from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import HandClock
 from tests.unit.relay_api.records import punch, user
 
-USERS, ATTENDANCE, EMBEDDINGS = "/api/v1/sync/users", "/api/v1/sync/attendance", "/api/v1/embeddings"
+BOOKS, EMBEDDINGS = "/api/v1/dashboard/books", "/api/v1/embeddings"
+USERS, ATTENDANCE = "/api/v1/sync/users", "/api/v1/sync/attendance"
 ROUTES = {
     Scope.USERS_READ: ("GET", USERS, {}),
     Scope.USERS_WRITE: ("POST", USERS, {"json": [user()]}),
     Scope.ATTENDANCE_WRITE: ("POST", ATTENDANCE, {"json": [punch()]}),
+    Scope.DASHBOARD_READ: ("GET", BOOKS, {}),
     Scope.EMBEDDINGS: ("POST", EMBEDDINGS, {"files": {"file": b"picture"}}),
 }
 

@@ -241,3 +241,14 @@ def test_sessions_are_numbered_and_every_one_that_starts_ends() -> None:
     ended = [event.session for event in events if event.kind == "session_ended"]
     assert started == ended == list(range(1, len(started) + 1))
     assert len(started) >= 4
+
+
+@pytest.mark.parametrize("who", ["ann", "stranger"])
+def test_who_is_to_be_registered_is_neither_punched_nor_refused(who: str) -> None:
+    stage = Stage()
+    events = stage.rest(1.5, Look(who)) + stage.machine.abandon(stage.t)
+    assert kinds(events)[-1] == "session_ended"
+    assert events[-1].details["outcome"] == "left"
+    assert (stage.desk.attended, stage.desk.refused) == ([], [])
+    assert not stage.machine.active
+    assert stage.machine.abandon(stage.t) == []

@@ -46,6 +46,9 @@ class Vision:
             raise StoreError(trouble)
         return []
 
+    def stand_aside(self, t: float) -> list[Any]:
+        return [f"aside at {t}"]
+
     def interrupt(self, t: float) -> list[Any]:  # noqa: ARG002
         return []
 
@@ -76,12 +79,16 @@ class Notifier:
 class Run:
     """One run of the loop."""
 
-    def __init__(self, vision: Vision, frames: list[bool], *, stuck: bool = False, entry: "Entry | None" = None) -> None:
+    def __init__(
+        self, vision: Vision, frames: list[bool], *, stuck: bool = False, entry: "Entry | None" = None, aside: bool = False
+    ) -> None:
         stop, self.notifier = threading.Event(), Notifier()
         self.looks = self.ready = 0
         self.reported: list[Any] = []
         loop: Any = Loop
-        self.loop = loop(Camera(frames, stop, stuck=stuck), vision, entry, self._report, self._look, self._ready, self.notifier)
+        self.loop = loop(
+            Camera(frames, stop, stuck=stuck), vision, entry, self._report, self._look, self._ready, self.notifier, lambda: aside
+        )
         self.loop.run(stop)
 
     def _report(self, events: list[Any]) -> None:
@@ -137,3 +144,11 @@ def test_an_entry_that_the_store_does_not_take_keeps_nobody_with_a_face_waiting(
         run = Run(vision, [True] * 3, entry=Entry("disk full"))
     assert (vision.seen, run.notifier.fed, run.reported) == (3, 3, [])
     assert [record.message for record in caplog.records] == ["disk full"]
+
+
+def test_while_somebody_is_registered_no_face_is_decided_about_but_pins_are_heard_and_the_daemon_is_alive() -> None:
+    vision, entry = Vision([]), Entry()
+    run = Run(vision, [True, True], entry=entry, aside=True)
+    assert vision.seen == 0
+    assert run.reported == ["decided", "aside at 0.0", "decided", "aside at 1.0", "decided"]
+    assert (run.notifier.fed, run.ready) == (2, 1)

@@ -1,4 +1,4 @@
-"""What report and export share: from the words of the command line to a counted report."""
+"""From what somebody asked for to a counted report."""
 
 import os
 from dataclasses import dataclass
