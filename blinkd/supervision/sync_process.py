@@ -17,6 +17,7 @@ POLICY = RestartPolicy(first_wait_s=2.0, most_wait_s=300.0, least_wait_s=1.0, go
 STOP_S = 3.0  # from asking it to end until it is killed
 SAY_S = 60.0  # between two lines of the log on failures
 PR_SET_PDEATHSIG = 1  # prctl(2)
+OURSELVES = (sys.executable, "-P", "-m", "blinkd")  # -P: nothing that lies in the working directory is taken for a part of it
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class SyncProcess:
         self,
         config: Path | None,
         clock: Callable[[], float] = time.monotonic,
-        command: Sequence[str] = (sys.executable, "-m", "blinkd"),
+        command: Sequence[str] = OURSELVES,
     ) -> None:
         """config: the settings file that the daemon was started with; the environment goes on to the child as it is."""
         self._command = [*command, *([] if config is None else ["--config", str(config)]), "sync", "run", "--parent", str(os.getpid())]

@@ -1,11 +1,14 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from blinkd import __version__
+from blinkd.cli.becoming import OURSELVES, owner_of
 from blinkd.cli.becoming import VERBS as OWN
-from blinkd.cli.becoming import owner_of
 from blinkd.cli.verbs import VERBS
+from blinkd.supervision.sync_process import OURSELVES as SYNC_OURSELVES
 
 ROOT = 0
 SOMEBODY = 1234
@@ -49,3 +52,12 @@ def test_others_stay_who_they_are_and_a_folder_that_is_not_there_has_no_owner(tm
 
 def test_every_verb_named_is_one() -> None:
     assert set(OWN) <= set(VERBS)
+
+
+@pytest.mark.parametrize("command", [OURSELVES, SYNC_OURSELVES])
+def test_a_program_of_the_same_name_in_the_working_directory_is_not_run(command: tuple[str, ...], tmp_path: Path) -> None:
+    for name in ("blinkd", "typer"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('planted')\n")
+    done = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert __version__ in done.stdout
