@@ -31,6 +31,7 @@ from blinkd.fleet.bundle import Bundle, read_limited
 from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
 from blinkd.fleet.expiry import certificate_file, expiry_of
+from blinkd.fleet.placing import FOLDER as ARRIVING
 from blinkd.fleet.placing import place_all, resume
 from blinkd.fleet.renewal import BEFORE_DAYS, box_of
 from blinkd.settings import Settings
@@ -302,7 +303,8 @@ def _owned(folder: Path) -> Iterator[None]:
             if before is None:
                 os.chown(folder, *owner)
             for path in set(folder.iterdir()) - (before or set()):
-                os.chown(path, *owner, follow_symlinks=False)
+                if path.name != ARRIVING:  # a plan counts for its maker only, who will end it
+                    os.chown(path, *owner, follow_symlinks=False)
 
 
 @contextlib.contextmanager
