@@ -1329,17 +1329,40 @@ verb_check() {
     ((FAULTS == 0)) || exit 1
 }
 
+# pip judges the markers of requirements by the Python that runs it, so it would fetch this machine's versions for another one
+for_machine() { # Python version, machine; standard input: part of the lock file; prints what of it counts there
+    "$VENV/bin/python" -I -c '
+import sys
+from packaging.markers import Marker
+version, machine = sys.argv[1:]
+there = {
+    "implementation_name": "cpython", "implementation_version": version + ".0", "os_name": "posix", "platform_machine": machine,
+    "platform_python_implementation": "CPython", "platform_system": "Linux", "python_full_version": version + ".0",
+    "python_version": version, "sys_platform": "linux",
+}
+counts = False
+for line in sys.stdin:
+    if line[:1].isalnum():
+        name, _, marker = line.rstrip("\\ \n").partition(" ; ")
+        counts = not marker or Marker(marker).evaluate(there)
+        line = name + " \\\n"
+    if counts and line[:1] not in ("#", "\n"):
+        sys.stdout.write(line)
+' "$1" "$2"
+}
+
 fetch_wheels() { # folder
-    local sections=("${RELEASE_SECTIONS[@]}" pi) for_other=() machine glibc
+    local sections=("${RELEASE_SECTIONS[@]}" pi) for_other=() machine glibc wanted=$ROOT/.cache/wheelhouse.txt
     machine=${ARCH:-$(uname -m)}
+    lock_sections "${sections[@]}" >"$wanted" || return
     if [[ -n $ARCH$PYTHON_VERSION ]]; then
         for glibc in 5 12 17 24 26 27 28 31 34; do for_other+=(--platform "manylinux_2_${glibc}_$machine"); done
         for_other+=(--platform "manylinux2014_$machine" --implementation cp --abi abi3 --abi none)
         PYTHON_VERSION=${PYTHON_VERSION:-$("$VENV/bin/python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
         for_other+=(--python-version "$PYTHON_VERSION" --abi "cp${PYTHON_VERSION/./}")
+        for_machine "$PYTHON_VERSION" "$machine" <"$wanted" >"$wanted.there" && mv -- "$wanted.there" "$wanted" || return
     fi
-    lock_sections "${sections[@]}" >"$ROOT/.cache/wheelhouse.txt" &&
-        pip download --require-hashes --no-deps --only-binary :all: "${for_other[@]}" --dest "$1" -r "$ROOT/.cache/wheelhouse.txt"
+    pip download --require-hashes --no-deps --only-binary :all: "${for_other[@]}" --dest "$1" -r "$wanted"
 }
 
 verb_wheelhouse() {
