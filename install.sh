@@ -441,7 +441,8 @@ readonly RELAY_ACCOUNT=blinkd-relay RELAY_RECORDS=$R/var/lib/blinkd-relay
 readonly UNITS=$R/usr/local/lib/systemd/system
 readonly SYSUSERS=$R/usr/local/lib/sysusers.d
 readonly TMPFILES=$R/usr/local/lib/tmpfiles.d
-readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RELAY=blinkd-relay.service
+readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RENEW=blinkd-renew.timer RELAY=blinkd-relay.service
+readonly BACKUPS=$R/var/backups/blinkd # where the unit of back-ups may write without being told more
 # The key of the stored templates, which blinkd/crypto/at_rest.py asks systemd for under this name
 readonly KEY_CREDENTIAL=blinkd-template-key
 readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
@@ -1040,6 +1041,18 @@ remove_release() { # folder; under another name first, so that half of it is nev
     fi
 }
 
+settings_name() { # section.key; whether the settings give it another value than none
+    release_python "$CURRENT" - "$CONFIG" "$1" 2>>"$LOG" <<'PYTHON'
+import operator, sys
+from pathlib import Path
+from blinkd.settings import load_settings
+sys.exit(not operator.attrgetter(sys.argv[2])(load_settings(Path(sys.argv[1]))))
+PYTHON
+}
+
+# Whether the next certificate comes by a relay; else somebody carries it, and a timer could only fail
+renews() { [[ -f $RECORDS/terminal.pem && -x $CURRENT/bin/python ]] && settings_name sync.relay_url; }
+
 start_what_is_configured() {
     if ! configured; then
         say 'not started, for it is not configured: it belongs to no organisation yet. Either of these:'
@@ -1053,8 +1066,9 @@ start_what_is_configured() {
         say 'systemd does not run here (a container, or a chroot): nothing is started'
         return
     fi
-    local unit
-    for unit in "$UPKEEP" "$DAEMON"; do
+    local unit units=("$UPKEEP" "$DAEMON")
+    if renews; then units+=("$RENEW"); fi
+    for unit in "${units[@]}"; do
         if [[ ! -f $UNITS/$unit ]] && ((!DRY_RUN)); then continue; fi
         if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
             change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
@@ -1069,7 +1083,9 @@ start_what_is_configured() {
 
 bring_release() { # leaves the name in NEW
     local packages=("${RELEASE_PACKAGES[@]}")
-    if on_a_pi; then packages+=(python3-picamera2); else packages+=(python3-systemd); fi
+    packages+=(python3-systemd)
+    # lgpio has no wheel for the Python of trixie
+    if on_a_pi; then packages+=(python3-picamera2 python3-lgpio); fi
     if [[ -z $PYTHON ]]; then mapfile -t -O "${#packages[@]}" packages < <(python_packages); fi
     apt_need "${packages[@]}"
     if ! search_python "$MODULES, venv, ensurepip"; then
@@ -1167,7 +1183,7 @@ remove_services() {
             systemctl --quiet disable "${unit##*/}" || return
         fi
     done
-    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R/var/lib/systemd/timers/stamp-$UPKEEP" &&
+    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R"/var/lib/systemd/timers/stamp-blinkd* &&
         remove_empty "$UNITS" "$(dirname -- "$UNITS")" "$SYSUSERS" "$TMPFILES" &&
         if systemd_runs; then systemctl daemon-reload && { systemctl reset-failed 'blinkd*' || true; }; fi
 }
@@ -1186,6 +1202,7 @@ remove_code() {
 
 remove_records() {
     rm -rf -- "$RECORDS" "$RELAY_RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* || return
+    remove_empty "$BACKUPS" || return # back-ups in it were made for the day on which all else is gone
     # where systemd made the folder itself it may be needed
     if ! grep -qs "$(dirname -- "$KEY_SEALED")" /usr/lib/tmpfiles.d/*.conf; then remove_empty "$(dirname -- "$KEY_SEALED")"; fi
     local name
@@ -1212,6 +1229,7 @@ verb_uninstall() {
     else
         say "kept: $ETC, $RECORDS, $RELAY_RECORDS, the key of what is stored there, and their users (uninstall --purge removes them)"
     fi
+    if [[ -d $BACKUPS && $(ls -A -- "$BACKUPS") ]]; then say "kept: the back-ups in $BACKUPS, which only the organisation's keyring opens"; fi
     say 'Debian packages are kept: others may use them by now'
     if ((!DRY_RUN)); then rm -f -- "$LOG"; fi
 }
@@ -1289,7 +1307,7 @@ check_services() {
         report note 'systemd does not run here; nothing is started'
         return
     fi
-    for unit in "$DAEMON" "$UPKEEP" "$RELAY"; do
+    for unit in "$DAEMON" "$UPKEEP" "$RENEW" "$RELAY"; do
         if systemctl -q is-failed "$unit"; then
             report FAIL "$unit has failed: journalctl -u $unit"
         elif systemctl -q is-active "$unit"; then
@@ -1338,8 +1356,7 @@ version, machine = sys.argv[1:]
 there = {
     "implementation_name": "cpython", "implementation_version": version + ".0", "os_name": "posix", "platform_machine": machine,
     "platform_python_implementation": "CPython", "platform_system": "Linux", "python_full_version": version + ".0",
-    "python_version": version, "sys_platform": "linux",
-}
+    "python_version": version, "sys_platform": "linux" }
 counts = False
 for line in sys.stdin:
     if line[:1].isalnum():

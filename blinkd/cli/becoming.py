@@ -11,13 +11,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blinkd.crypto.keyfile import CREDENTIALS_VARIABLE, TEMPLATE_CREDENTIAL
 from blinkd.errors import KeyMissing
+from blinkd.ourselves import COMMAND
 
 SEALED_KEY = Path("/etc/credstore.encrypted/blinkd.template-key")  # as in systemd/blinkd.service
 RUNTIME = Path("/run")  # in memory
@@ -28,8 +28,6 @@ VERBS: dict[str, frozenset[str] | None] = {
     "models": frozenset({"bench"}),
     "fleet": frozenset({"request"}),  # claim and renew may write settings, which are root's, and hand the daemon what is the daemon's
 }
-# -P: without it Python would look for `blinkd` in the folder in which root happens to stand, which may be anybody's
-OURSELVES = (sys.executable, "-P", "-m", "blinkd")
 STRICT = frozenset({"doctor", "run"})  # see what the daemon sees: no way past the modes of files
 
 
@@ -48,7 +46,7 @@ def run_as(uid: int, state_dir: Path, options: Sequence[str], arguments: Sequenc
     """Run `blinkd` as a user; returns its exit code. options: before the verb; arguments: from the verb on. Raises KeyMissing."""
     strict = arguments[0] in STRICT
     with _credentials(uid, state_dir) as folder:
-        command = [*_privileges(uid, state_dir.stat().st_gid, strict=strict), *OURSELVES, *options, *arguments]
+        command = [*_privileges(uid, state_dir.stat().st_gid, strict=strict), *COMMAND, *options, *arguments]
         environment = os.environ | ({} if folder is None else {CREDENTIALS_VARIABLE: str(folder)})
         # descriptors stay open: a password may come by one
         with subprocess.Popen(command, env=environment, close_fds=False) as child:  # noqa: S603  ourselves

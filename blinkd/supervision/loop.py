@@ -59,7 +59,9 @@ class Loop:
         ready: Callable[[], None],
         notifier: Notifier,
     ) -> None:
-        """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at."""
+        """report: is handed the events of each frame; look: called about once a second; ready: once, when a frame has been looked at and the
+        store takes what it is given.
+        """  # fmt: skip
         self._capture = capture
         self._vision = vision
         self._entry = entry
@@ -89,7 +91,8 @@ class Loop:
                 self._carefully("frame", partial(self._process, frame))
                 if self._vision.works:
                     self._notifier.alive()
-                    self._be_ready()
+                    if not self.trouble:
+                        self._be_ready()
             elif self._capture.state.status == "lost":
                 self._interrupt(last_t)
                 if not self._capture.stuck:

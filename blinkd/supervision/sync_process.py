@@ -6,18 +6,17 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from blinkd.ourselves import COMMAND
 from blinkd.supervision.restarts import RestartPolicy, Restarts
 
 POLICY = RestartPolicy(first_wait_s=2.0, most_wait_s=300.0, least_wait_s=1.0, good_s=600.0)  # for ever: what waits must go out some day
 STOP_S = 3.0  # from asking it to end until it is killed
 SAY_S = 60.0  # between two lines of the log on failures
 PR_SET_PDEATHSIG = 1  # prctl(2)
-OURSELVES = (sys.executable, "-P", "-m", "blinkd")  # -P: nothing that lies in the working directory is taken for a part of it
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ class SyncProcess:
         self,
         config: Path | None,
         clock: Callable[[], float] = time.monotonic,
-        command: Sequence[str] = OURSELVES,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         """config: the settings file that the daemon was started with; the environment goes on to the child as it is."""
         self._command = [*command, *([] if config is None else ["--config", str(config)]), "sync", "run", "--parent", str(os.getpid())]

@@ -177,7 +177,21 @@ def uninstalled_only_settings_and_records_are_left_and_purged_nothing(machine: M
     assert machine.run("stat", "-c", "%U", "/var/lib/blinkd/blinkd.db").stdout == "blinkd\n"
     machine.run("/root/next/install.sh", "uninstall", "--purge", "--unattended", timeout=120)
     left = machine.run(
-        *("find", "/etc", "/opt", "/usr/local", "/var/lib", "/run", "-xdev", "-iname", "*blinkd*", "-not", "-path", "/var/lib/dpkg/*")
+        *(
+            "find",
+            "/etc",
+            "/opt",
+            "/usr/local",
+            "/var/lib",
+            "/var/backups",
+            "/run",
+            "-xdev",
+            "-iname",
+            "*blinkd*",
+            "-not",
+            "-path",
+            "/var/lib/dpkg/*",
+        )
     ).stdout
     assert left == "", left
     assert machine.run("getent", "passwd", "blinkd", check=False).returncode == 2

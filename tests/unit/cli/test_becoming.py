@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from blinkd import __version__
-from blinkd.cli.becoming import OURSELVES, owner_of
 from blinkd.cli.becoming import VERBS as OWN
+from blinkd.cli.becoming import owner_of
 from blinkd.cli.verbs import VERBS
-from blinkd.supervision.sync_process import OURSELVES as SYNC_OURSELVES
+from blinkd.ourselves import COMMAND
 
 ROOT = 0
 SOMEBODY = 1234
@@ -54,10 +54,16 @@ def test_every_verb_named_is_one() -> None:
     assert set(OWN) <= set(VERBS)
 
 
-@pytest.mark.parametrize("command", [OURSELVES, SYNC_OURSELVES])
-def test_a_program_of_the_same_name_in_the_working_directory_is_not_run(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_program_of_the_same_name_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
     for name in ("blinkd", "typer"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('planted')\n")
-    done = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*COMMAND, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert __version__ in done.stdout
+
+
+def test_nothing_begins_ourselves_in_another_way() -> None:
+    """But for measurements, which nobody runs as root."""
+    root = Path(__file__).parents[3] / "blinkd"
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if '"-m", "blinkd"' in path.read_text(encoding="utf-8")}
+    assert {name for name in found if not name.startswith("measure/")} == {"ourselves.py"}
