@@ -826,11 +826,12 @@ take_bundle() { # release
     blinkd_of "$1" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
 }
 
+# Once with each release, whose networks and runtimes may be others; and before it is in force, for the daemon chooses when it begins
 measure_speed() { # release
-    if [[ -e $RECORDS/embedder_speed.json ]]; then return; fi
+    if [[ $RECORDS/embedder_speed.json -nt $1/SHA256SUMS ]]; then return; fi
     if ((DRY_RUN)); then
-        say 'would: time the networks once (blinkd models bench)'
-    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo blinkd models bench" \
+        say 'would: time the networks (blinkd models bench)'
+    elif ! (step 'timing the networks (blinkd models bench)' "run it later: sudo blinkd models bench" \
         blinkd_of "$1" models bench); then
         say 'going on without: the networks are chosen by the processor until then'
     fi
@@ -1106,8 +1107,8 @@ set_up() { # what install and upgrade have in common
     place_config
     place_key
     take_bundle "$RELEASES/$NEW"
-    put_in_force "$NEW"
     measure_speed "$RELEASES/$NEW"
+    put_in_force "$NEW"
     prune_releases
 }
 
