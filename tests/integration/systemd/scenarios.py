@@ -179,6 +179,9 @@ def a_certificate_is_renewed_by_units_alone_but_for_the_authority(machine: Machi
     machine.run("blinkd", "fleet", "issue", "/root/request.json", "-o", "/root/door-1.pem", "--folder", "/root/ca", "--days", "20")
     machine.run("blinkd", "fleet", "install", "/root/door-1.pem", "--ca", "/root/ca/ca.pem")
     machine.run("sh", "-c", f"printf '[sync]\\nrelay_url = \"{RELAY_URL}\"\\n[relay]\\nclaims = true\\n' >> /etc/blinkd/blinkd.toml")
+    machine.run("blinkd", "fleet", "issue-relay", "-o", "/etc/blinkd/relay", "--folder", "/root/ca")
+    machine.run("systemd-tmpfiles", "--create")
+    assert machine.run("stat", "-c", "%U %G %a", "/etc/blinkd/relay/relay.key").stdout == "root blinkd-relay 640\n"
     machine.run("systemctl", "start", RELAY)
     assert machine.unit(RELAY, "ActiveState", "User") == {"ActiveState": "active", "User": "blinkd-relay"}
     before = machine.run("cat", "/var/lib/blinkd/terminal.pem").stdout
