@@ -1170,7 +1170,7 @@ ask_about_records() {
     elif ((punches + people > 0)); then
         say "WARNING: $punches punches and $people changes of people were never sent; they exist nowhere else"
     fi
-    if [[ -d $RELAY_RECORDS ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
+    if [[ -d $RELAY_RECORDS && $(ls -A -- "$RELAY_RECORDS") ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
     confirm "remove settings, every punch, every template and their key for good?"
 }
 

@@ -182,7 +182,11 @@ def a_certificate_is_renewed_by_units_alone_but_for_the_authority(machine: Machi
     machine.run("blinkd", "fleet", "issue-relay", "-o", "/etc/blinkd/relay", "--folder", "/root/ca")
     machine.run("systemd-tmpfiles", "--create")
     assert machine.run("stat", "-c", "%U %G %a", "/etc/blinkd/relay/relay.key").stdout == "root blinkd-relay 640\n"
+    machine.run("blinkd", "relay", "token", "add", "acme", "hr", "--scope", "users:read")
     machine.run("systemctl", "start", RELAY)
+    assert machine.run("find", "/var/lib/blinkd-relay", "/root", "-name", "cloud_blink.db", "-printf", "%p %u\n").stdout == (
+        "/var/lib/blinkd-relay/cloud_blink.db blinkd-relay\n"
+    )
     assert machine.unit(RELAY, "ActiveState", "User") == {"ActiveState": "active", "User": "blinkd-relay"}
     before = machine.run("cat", "/var/lib/blinkd/terminal.pem").stdout
     machine.run(*INSTALL, timeout=600)

@@ -6,7 +6,7 @@ import pytest
 
 from blinkd import __version__
 from blinkd.cli.becoming import VERBS as OWN
-from blinkd.cli.becoming import owner_of
+from blinkd.cli.becoming import owner_of, relay_folder
 from blinkd.cli.verbs import VERBS
 from blinkd.ourselves import COMMAND
 
@@ -48,6 +48,21 @@ def test_what_is_no_work_on_the_state_folder_stays_roots(words: list[str], tmp_p
 def test_others_stay_who_they_are_and_a_folder_that_is_not_there_has_no_owner(tmp_path: Path, owner: int) -> None:
     assert owner_of(tmp_path, ["doctor"], owner) is None
     assert owner_of(tmp_path / "none", ["doctor"], ROOT) is None
+
+
+def test_root_works_on_the_installed_relays_database_and_not_on_one_that_it_would_make_where_it_stands(
+    tmp_path: Path, owner: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert owner
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert relay_folder(["relay", "token", "add"], ROOT, {}, tmp_path) == tmp_path
+    assert relay_folder(["relay", "check"], owner, {}, tmp_path) is None
+    assert relay_folder(["doctor"], ROOT, {}, tmp_path) is None
+    assert relay_folder(["relay", "check"], ROOT, {}, tmp_path / "none") is None
+    assert relay_folder(["relay", "check"], ROOT, {"DATABASE_URL": "postgresql:///"}, tmp_path) is None
+    (tmp_path / "elsewhere" / "cloud_blink.db").touch()
+    assert relay_folder(["relay", "check"], ROOT, {}, tmp_path) is None, "this one is meant"
 
 
 def test_every_verb_named_is_one() -> None:
