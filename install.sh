@@ -441,7 +441,8 @@ readonly RELAY_ACCOUNT=blinkd-relay RELAY_RECORDS=$R/var/lib/blinkd-relay
 readonly UNITS=$R/usr/local/lib/systemd/system
 readonly SYSUSERS=$R/usr/local/lib/sysusers.d
 readonly TMPFILES=$R/usr/local/lib/tmpfiles.d
-readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RELAY=blinkd-relay.service
+readonly DAEMON=blinkd.service UPKEEP=blinkd-upkeep.timer RENEW=blinkd-renew.timer RELAY=blinkd-relay.service
+readonly BACKUPS=$R/var/backups/blinkd # where the unit of back-ups may write without being told more
 # The key of the stored templates, which blinkd/crypto/at_rest.py asks systemd for under this name
 readonly KEY_CREDENTIAL=blinkd-template-key
 readonly KEY_SEALED=$R/etc/credstore.encrypted/blinkd.template-key
@@ -825,11 +826,12 @@ take_bundle() { # release
     blinkd_of "$1" "${words[@]}" >&2 || fail "the bundle $BUNDLE was refused" 'mend what the lines above say, then run this again'
 }
 
+# Once with each release, whose networks and runtimes may be others; and before it is in force, for the daemon chooses when it begins
 measure_speed() { # release
-    if [[ -e $RECORDS/embedder_speed.json ]]; then return; fi
+    if [[ $RECORDS/embedder_speed.json -nt $1/SHA256SUMS ]]; then return; fi
     if ((DRY_RUN)); then
-        say 'would: time the networks once (blinkd models bench)'
-    elif ! (step 'timing the networks once (blinkd models bench)' "run it later: sudo blinkd models bench" \
+        say 'would: time the networks (blinkd models bench)'
+    elif ! (step 'timing the networks (blinkd models bench)' "run it later: sudo blinkd models bench" \
         blinkd_of "$1" models bench); then
         say 'going on without: the networks are chosen by the processor until then'
     fi
@@ -1040,6 +1042,18 @@ remove_release() { # folder; under another name first, so that half of it is nev
     fi
 }
 
+settings_name() { # section.key; whether the settings give it another value than none
+    release_python "$CURRENT" - "$CONFIG" "$1" 2>>"$LOG" <<'PYTHON'
+import operator, sys
+from pathlib import Path
+from blinkd.settings import load_settings
+sys.exit(not operator.attrgetter(sys.argv[2])(load_settings(Path(sys.argv[1]))))
+PYTHON
+}
+
+# Whether the next certificate comes by a relay; else somebody carries it, and a timer could only fail
+renews() { [[ -f $RECORDS/terminal.pem && -x $CURRENT/bin/python ]] && settings_name sync.relay_url; }
+
 start_what_is_configured() {
     if ! configured; then
         say 'not started, for it is not configured: it belongs to no organisation yet. Either of these:'
@@ -1053,8 +1067,9 @@ start_what_is_configured() {
         say 'systemd does not run here (a container, or a chroot): nothing is started'
         return
     fi
-    local unit
-    for unit in "$UPKEEP" "$DAEMON"; do
+    local unit units=("$UPKEEP" "$DAEMON")
+    if renews; then units+=("$RENEW"); fi
+    for unit in "${units[@]}"; do
         if [[ ! -f $UNITS/$unit ]] && ((!DRY_RUN)); then continue; fi
         if ! systemctl -q is-enabled "$unit" 2>/dev/null; then
             change "$unit: to be started at every boot" 'look at the lines above' systemctl enable "$unit"
@@ -1069,7 +1084,9 @@ start_what_is_configured() {
 
 bring_release() { # leaves the name in NEW
     local packages=("${RELEASE_PACKAGES[@]}")
-    if on_a_pi; then packages+=(python3-picamera2); else packages+=(python3-systemd); fi
+    packages+=(python3-systemd)
+    # lgpio has no wheel for the Python of trixie
+    if on_a_pi; then packages+=(python3-picamera2 python3-lgpio); fi
     if [[ -z $PYTHON ]]; then mapfile -t -O "${#packages[@]}" packages < <(python_packages); fi
     apt_need "${packages[@]}"
     if ! search_python "$MODULES, venv, ensurepip"; then
@@ -1090,8 +1107,8 @@ set_up() { # what install and upgrade have in common
     place_config
     place_key
     take_bundle "$RELEASES/$NEW"
-    put_in_force "$NEW"
     measure_speed "$RELEASES/$NEW"
+    put_in_force "$NEW"
     prune_releases
 }
 
@@ -1153,7 +1170,7 @@ ask_about_records() {
     elif ((punches + people > 0)); then
         say "WARNING: $punches punches and $people changes of people were never sent; they exist nowhere else"
     fi
-    if [[ -d $RELAY_RECORDS ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
+    if [[ -d $RELAY_RECORDS && $(ls -A -- "$RELAY_RECORDS") ]]; then say "WARNING: $RELAY_RECORDS, a relay's database where it has no PostgreSQL, goes too"; fi
     confirm "remove settings, every punch, every template and their key for good?"
 }
 
@@ -1167,7 +1184,7 @@ remove_services() {
             systemctl --quiet disable "${unit##*/}" || return
         fi
     done
-    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R/var/lib/systemd/timers/stamp-$UPKEEP" &&
+    rm -f -- "$UNITS"/blinkd* "$SYSUSERS"/blinkd.conf* "$TMPFILES"/blinkd.conf* "$R"/var/lib/systemd/timers/stamp-blinkd* &&
         remove_empty "$UNITS" "$(dirname -- "$UNITS")" "$SYSUSERS" "$TMPFILES" &&
         if systemd_runs; then systemctl daemon-reload && { systemctl reset-failed 'blinkd*' || true; }; fi
 }
@@ -1186,6 +1203,7 @@ remove_code() {
 
 remove_records() {
     rm -rf -- "$RECORDS" "$RELAY_RECORDS" "$ETC" && rm -f -- "$KEY_SEALED"* || return
+    remove_empty "$BACKUPS" || return # back-ups in it were made for the day on which all else is gone
     # where systemd made the folder itself it may be needed
     if ! grep -qs "$(dirname -- "$KEY_SEALED")" /usr/lib/tmpfiles.d/*.conf; then remove_empty "$(dirname -- "$KEY_SEALED")"; fi
     local name
@@ -1212,6 +1230,7 @@ verb_uninstall() {
     else
         say "kept: $ETC, $RECORDS, $RELAY_RECORDS, the key of what is stored there, and their users (uninstall --purge removes them)"
     fi
+    if [[ -d $BACKUPS && $(ls -A -- "$BACKUPS") ]]; then say "kept: the back-ups in $BACKUPS, which only the organisation's keyring opens"; fi
     say 'Debian packages are kept: others may use them by now'
     if ((!DRY_RUN)); then rm -f -- "$LOG"; fi
 }
@@ -1289,7 +1308,7 @@ check_services() {
         report note 'systemd does not run here; nothing is started'
         return
     fi
-    for unit in "$DAEMON" "$UPKEEP" "$RELAY"; do
+    for unit in "$DAEMON" "$UPKEEP" "$RENEW" "$RELAY"; do
         if systemctl -q is-failed "$unit"; then
             report FAIL "$unit has failed: journalctl -u $unit"
         elif systemctl -q is-active "$unit"; then
@@ -1329,17 +1348,39 @@ verb_check() {
     ((FAULTS == 0)) || exit 1
 }
 
+# pip judges the markers of requirements by the Python that runs it, so it would fetch this machine's versions for another one
+for_machine() { # Python version, machine; standard input: part of the lock file; prints what of it counts there
+    "$VENV/bin/python" -I -c '
+import sys
+from packaging.markers import Marker
+version, machine = sys.argv[1:]
+there = {
+    "implementation_name": "cpython", "implementation_version": version + ".0", "os_name": "posix", "platform_machine": machine,
+    "platform_python_implementation": "CPython", "platform_system": "Linux", "python_full_version": version + ".0",
+    "python_version": version, "sys_platform": "linux" }
+counts = False
+for line in sys.stdin:
+    if line[:1].isalnum():
+        name, _, marker = line.rstrip("\\ \n").partition(" ; ")
+        counts = not marker or Marker(marker).evaluate(there)
+        line = name + " \\\n"
+    if counts and line[:1] not in ("#", "\n"):
+        sys.stdout.write(line)
+' "$1" "$2"
+}
+
 fetch_wheels() { # folder
-    local sections=("${RELEASE_SECTIONS[@]}" pi) for_other=() machine glibc
+    local sections=("${RELEASE_SECTIONS[@]}" pi) for_other=() machine glibc wanted=$ROOT/.cache/wheelhouse.txt
     machine=${ARCH:-$(uname -m)}
+    lock_sections "${sections[@]}" >"$wanted" || return
     if [[ -n $ARCH$PYTHON_VERSION ]]; then
         for glibc in 5 12 17 24 26 27 28 31 34; do for_other+=(--platform "manylinux_2_${glibc}_$machine"); done
         for_other+=(--platform "manylinux2014_$machine" --implementation cp --abi abi3 --abi none)
         PYTHON_VERSION=${PYTHON_VERSION:-$("$VENV/bin/python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
         for_other+=(--python-version "$PYTHON_VERSION" --abi "cp${PYTHON_VERSION/./}")
+        for_machine "$PYTHON_VERSION" "$machine" <"$wanted" >"$wanted.there" && mv -- "$wanted.there" "$wanted" || return
     fi
-    lock_sections "${sections[@]}" >"$ROOT/.cache/wheelhouse.txt" &&
-        pip download --require-hashes --no-deps --only-binary :all: "${for_other[@]}" --dest "$1" -r "$ROOT/.cache/wheelhouse.txt"
+    pip download --require-hashes --no-deps --only-binary :all: "${for_other[@]}" --dest "$1" -r "$wanted"
 }
 
 verb_wheelhouse() {

@@ -68,7 +68,7 @@ def make(store: Store, settings: Settings, keyring: Keyring, now: datetime, conf
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-        return Made(path, path.stat().st_size, _remove_old(folder, settings))
+        return Made(path, path.stat().st_size, _remove_old(folder, settings, path))
 
 
 def folder_of(settings: Settings) -> Path:
@@ -228,9 +228,11 @@ def _sweep(folder: Path, settings: Settings) -> None:
             path.unlink()
 
 
-def _remove_old(folder: Path, settings: Settings) -> tuple[str, ...]:
+def _remove_old(folder: Path, settings: Settings, newest: Path) -> tuple[str, ...]:
+    """newest: was just made, and stays whatever the clock has made of its date."""
+    others = [path for path, _ in backups(folder, settings.terminal.id) if path != newest]
     removed = []
-    for path, _ in backups(folder, settings.terminal.id)[: -settings.backup.keep]:
+    for path in others[: max(0, len(others) - settings.backup.keep + 1)]:
         with contextlib.suppress(OSError):  # next time
             path.unlink()
             removed.append(path.name)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from blinkd.fleet.bundle import Bundle, read_limited
 from blinkd.fleet.carrier import Carrier
 from blinkd.fleet.claim import CLAIM_FILE, KIND, QR_SCHEME, Claim
 from blinkd.fleet.expiry import certificate_file, expiry_of
+from blinkd.fleet.placing import FOLDER as ARRIVING
 from blinkd.fleet.placing import place_all, resume
 from blinkd.fleet.renewal import BEFORE_DAYS, box_of
 from blinkd.settings import Settings
@@ -168,7 +170,10 @@ def install(
                 raise typer.BadParameter(f"{path}: a certificate alone; give --ca, the authority's")
             now = SystemClock(trust_hardware=settings.terminal.trust_hardware_clock).now()
             at = now.utc if now.confidence == "synced" else None  # a clock that may be wrong says nothing about validity
-            found = install_certificate(settings.state_dir, organisation_of(settings), settings.terminal.id, content, read_limited(ca), at)
+            with _owned(settings.state_dir):
+                found = install_certificate(
+                    settings.state_dir, organisation_of(settings), settings.terminal.id, content, read_limited(ca), at
+                )
             console().print(f"{found.org}/{found.terminal} is certified until {found.not_after:%Y-%m-%d}", markup=False)
             return
         here = _here(context, settings)
@@ -292,17 +297,30 @@ def _owner(folder: Path) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def _owned(folder: Path) -> Iterator[None]:
-    """What root makes in the state folder belongs to the daemon's user, or the daemon could not read it."""
+    """What root makes in the state folder, or puts in another file's place, belongs to the daemon's user, or the daemon could not read it."""
     owner = _owner(folder)
-    before = set(folder.iterdir()) if folder.exists() else None
+    before = _files(folder)
     try:
         yield
     finally:
         if owner is not None and folder.exists():
             if before is None:
                 os.chown(folder, *owner)
-            for path in set(folder.iterdir()) - (before or set()):
-                os.chown(path, *owner, follow_symlinks=False)
+            for file, path in (_files(folder) or {}).items():
+                # a plan counts for its maker only, who will end it
+                if file not in (before or {}) and path.name != ARRIVING:
+                    os.chown(path, *owner, follow_symlinks=False)
+
+
+def _files(folder: Path) -> dict[tuple[int, int], Path] | None:
+    """By inode and time of its last change: what was put in the place of another has its name, and may have an inode that had become free.
+
+    Second names of files that lie elsewhere too are left out.
+    """
+    if not folder.exists():
+        return None
+    found = [(path, path.lstat()) for path in folder.iterdir()]
+    return {(one.st_ino, one.st_ctime_ns): path for path, one in found if stat.S_ISDIR(one.st_mode) or one.st_nlink == 1}
 
 
 @contextlib.contextmanager

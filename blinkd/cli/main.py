@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import blinkd
-from blinkd.cli.becoming import owner_of, run_as
+from blinkd.cli.becoming import owner_of, relay_folder, run_as, run_for_relay
 from blinkd.cli.verbs import ARGUMENTS, Verbs
 from blinkd.errors import BlinkdError
 from blinkd.settings import load_settings
@@ -42,8 +42,12 @@ def _shared(
     context.obj = settings = load_settings(config)
     given: list[str] = context.meta[ARGUMENTS]
     verb = given.index(str(context.invoked_subcommand)) if context.invoked_subcommand in given else len(given)
-    if (uid := owner_of(settings.state_dir, given[verb:], os.geteuid())) is not None and "--help" not in given:
+    if "--help" in given:
+        return
+    if (uid := owner_of(settings.state_dir, given[verb:], os.geteuid())) is not None:
         raise typer.Exit(run_as(uid, settings.state_dir, given[:verb], given[verb:]))
+    if (folder := relay_folder(given[verb:], os.geteuid(), os.environ)) is not None:
+        raise typer.Exit(run_for_relay(folder, given[:verb], given[verb:]))
 
 
 def config_first(arguments: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from blinkd.clock import BUILT, SystemClock
 from blinkd.crypto.certificates import BOX, SIGNING, UNREADABLE
 from blinkd.crypto.keyfile import alone, write_whole
 from blinkd.crypto.names import LONGEST_COMMON_NAME, common_name, is_name
@@ -53,17 +54,28 @@ class Issued:
         return self.revoked is None and self.not_after >= today.isoformat()
 
 
+def wall_time() -> datetime:
+    """This machine's."""
+    return SystemClock().now().utc
+
+
 class Authority:
     """Signs certificates. Each is written down before it is handed out, so that it can be revoked."""
 
-    def __init__(self, folder: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self, folder: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, clock: Callable[[], datetime] = wall_time
+    ) -> None:
         self._folder = folder
         self._certificate = certificate
         self._key = key
+        self._clock = clock
 
     @classmethod
-    def create(cls, folder: Path, org: str, password: str | None = None) -> "Authority":
-        """Begin an authority in a folder that has none; password: encrypts its key. Raises CertificateRefused, StoreError, PasswordRefused."""
+    def create(cls, folder: Path, org: str, password: str | None = None, clock: Callable[[], datetime] = wall_time) -> "Authority":
+        """Begin an authority in a folder that has none; password: encrypts its key; clock: wall time, aware.
+
+        Raises CertificateRefused, StoreError, PasswordRefused.
+        """
         if not is_name(org):
             raise CertificateRefused(
                 f"{org[:80]!r} cannot be an organisation's name: letters, digits, dots, hyphens and underscores, 63 at most, "
@@ -71,7 +83,7 @@ class Authority:
             )
         key = ec.generate_private_key(ec.SECP256R1())
         name = subject("blinkd authority", org)
-        now = datetime.now(UTC)
+        now = _honest(clock())
         certificate = (
             _builder(name, name, key.public_key(), now, now + timedelta(days=CA_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -79,7 +91,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, SHA256())
         )
-        made = cls(folder, certificate, key)
+        made = cls(folder, certificate, key, clock)
         with alone(folder):
             if (folder / KEY_FILE).exists():
                 raise CertificateRefused(
@@ -94,8 +106,8 @@ class Authority:
         return made
 
     @classmethod
-    def load(cls, folder: Path, password: str | None = None) -> "Authority":
-        """Open it. Raises CertificateRefused, WrongPassword."""
+    def load(cls, folder: Path, password: str | None = None, clock: Callable[[], datetime] = wall_time) -> "Authority":
+        """Open it. clock: wall time, aware. Raises CertificateRefused, WrongPassword."""
         path = folder / KEY_FILE
         try:
             certificate = x509.load_pem_x509_certificate(_read(folder, CA_FILE))
@@ -119,7 +131,7 @@ class Authority:
             raise CertificateRefused(f"{path}: torn; put it back from the backup") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise CertificateRefused(f"{path}: is not the key of {CA_FILE}; put both back from the same backup")
-        return cls(folder, certificate, key)
+        return cls(folder, certificate, key, clock)
 
     @property
     def ca_pem(self) -> bytes:
@@ -185,7 +197,7 @@ class Authority:
 
         Raises CertificateRefused when none of that name counts.
         """
-        today = datetime.now(UTC).date().isoformat()
+        today = _honest(self._clock()).date().isoformat()
         with alone(self._folder):
             issued = self.issued()
             terminals = {one.serial for one in issued if one.kind == TERMINAL and one.name == f"{self.org}/{name}" and one.revoked is None}
@@ -211,7 +223,7 @@ class Authority:
     ) -> bytes:
         if not 1 <= days <= MOST_DAYS:
             raise CertificateRefused(f"{days} days: a certificate is valid for 1 to {MOST_DAYS}")
-        now = datetime.now(UTC)
+        now = _honest(self._clock())
         end = min(now + timedelta(days=days), self._certificate.not_valid_after_utc)
         if end <= now:
             raise CertificateRefused(
@@ -249,7 +261,7 @@ class Authority:
         return pem
 
     def _sign_crl(self, revoked: list[Issued]) -> bytes:
-        now = datetime.now(UTC)
+        now = _honest(self._clock())
         builder = x509.CertificateRevocationListBuilder().issuer_name(self._certificate.subject)
         builder = builder.last_update(now - EARLIER).next_update(now + timedelta(days=CRL_DAYS))
         builder = builder.add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)  # grows, as RFC 5280 wants it
@@ -260,6 +272,16 @@ class Authority:
                 x509.RevokedCertificateBuilder().serial_number(int(one.serial, 16)).revocation_date(day).build()
             )
         return builder.sign(self._key, SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _honest(now: datetime) -> datetime:
+    """What is signed by a clock in the past is of the past: over before it begins, or a list of revoked ones that is older than the last."""
+    if now < BUILT:
+        raise CertificateRefused(
+            f"this clock says {now:%Y-%m-%d}, which was before blinkd was made, and what is signed bears its date; put the clock right first "
+            "(timedatectl)"
+        )
+    return now
 
 
 def read_issued(folder: Path) -> list[Issued]:

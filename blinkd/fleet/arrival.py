@@ -295,7 +295,7 @@ def _check_settings(text: str, path: Path, bundle: Bundle) -> None:
 
 
 def _state(here: Here, name: str, content: bytes) -> Place:
-    return Place((here.state_dir / name).resolve().parent / name, content, owner=here.owner)
+    return Place(here.state_dir.resolve() / name, content, owner=here.owner)
 
 
 def _read(path: Path) -> bytes:

@@ -2,13 +2,18 @@
 
 First every content is written into a folder of its own inside the state folder; then a plan that names them, with one rename: from that moment
 on all of them are as good as in place. Whoever comes next (`resume`) puts the rest where it belongs. A folder without a plan is thrown away.
+
+Root does this in a folder that belongs to the daemon's user. So that a daemon in somebody else's hands cannot have root write what and where it
+likes, a plan counts only for the user who has made it, and no link is followed on the way.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from blinkd.errors import BundleRefused, StoreError
 
 FOLDER, PLAN = "arriving", "plan.json"
 SECRET = 0o600
+LISTED = 0o711  # the files in it are closed, but doctor, as another user, sees whether there is a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ def place_all(state_dir: Path, places: Sequence[Place]) -> None:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
+        with _opened(folder) as descriptor:
+            os.fchmod(descriptor, LISTED)
         plan = []
         for number, place in enumerate(places):
             put(folder / str(number), place.content, SECRET, None)
@@ -60,20 +68,21 @@ def resume(state_dir: Path) -> list[Path]:
     Raises StoreError where a target cannot be written (run it again once that is mended), BundleRefused where what was written is torn.
     """
     folder = state_dir / FOLDER
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return []
     done = []
     try:
-        if (folder / PLAN).exists():
-            for number, one in enumerate(_plan(folder)):
-                content, target = (folder / str(number)).read_bytes(), Path(one["target"])
+        with _opened(folder) as descriptor:
+            for number, one in enumerate(_plan(folder, descriptor)):
+                content, target = _read(str(number), descriptor), Path(one["target"])
                 if hashlib.sha256(content).hexdigest() != one["sha256"]:
                     raise BundleRefused(f"{folder / str(number)}: torn by the disk; remove {folder} and install the bundle once more")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 put(target, content, one["mode"], one["owner"])
                 done.append(target)
-            (folder / PLAN).unlink()  # first: without it the rest is thrown away
-            sync_folder(folder)
+            if done:
+                os.unlink(PLAN, dir_fd=descriptor)  # first: without it the rest is thrown away
+                os.fsync(descriptor)
         shutil.rmtree(folder)
     except OSError as error:
         raise StoreError(
@@ -84,21 +93,53 @@ def resume(state_dir: Path) -> list[Path]:
 
 def put(target: Path, content: bytes, mode: int, owner: Sequence[int] | None) -> None:
     """One file, whole or not at all, on the disk when this returns. Raises OSError."""
-    partial = target.with_name(f".{target.name}.arriving")  # always the same: what a crash leaves, the next attempt takes away
-    partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET), "wb") as file:  # noqa: PTH123  a descriptor
-        if owner is not None:
-            os.fchown(file.fileno(), owner[0], owner[1])
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
-    sync_folder(target.parent)
-
-
-def _plan(folder: Path) -> list[dict[str, Any]]:
+    partial = f".{target.name}.arriving"  # always the same: what a crash leaves, the next attempt takes away
+    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return list(json.loads((folder / PLAN).read_bytes()))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=descriptor)
+        made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET, dir_fd=descriptor)
+        with open(made, "wb") as file:  # noqa: PTH123  a descriptor
+            if owner is not None:
+                os.fchown(file.fileno(), owner[0], owner[1])
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target.name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """Its descriptor. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(name: str, folder: int) -> bytes:
+    with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder), "rb") as file:  # noqa: PTH123  a descriptor
+        return file.read()
+
+
+def _plan(folder: Path, descriptor: int) -> list[dict[str, Any]]:
+    """Empty where nothing was decided yet. Raises BundleRefused for a plan of somebody else's."""
+    try:
+        plan = _read(PLAN, descriptor)
+    except FileNotFoundError:
+        return []
+    found, me = os.fstat(descriptor), os.geteuid()
+    if found.st_uid != me or stat.S_IMODE(found.st_mode) & 0o022:
+        raise BundleRefused(
+            f"{folder}: an installation that user {found.st_uid} has begun, and you are user {me}; run the same `blinkd fleet install` as that "
+            "user, which ends it, or remove the folder"
+        )
+    try:
+        return list(json.loads(plan))
     except ValueError:
         raise BundleRefused(f"{folder / PLAN}: torn by the disk; remove {folder} and install the bundle once more") from None

@@ -165,6 +165,7 @@ class Door:
         with self._driving:  # nobody's unlocking comes after `close` has locked
             if self._closing or on == self._driven:
                 return
+            self._driven = None  # until it has obeyed: a driver that hangs in here may have unlocked
             self._wiring.lock.set(on)
             self._driven = on
         log.info("door %s", "unlocked" if on else "locked")

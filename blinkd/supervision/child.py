@@ -6,13 +6,13 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blinkd.ourselves import COMMAND
 from blinkd.supervision.restarts import RestartPolicy, Restarts
 
 STOP_S = 3.0  # from asking it to end until it is killed
@@ -48,7 +48,7 @@ class Child:
         policy: RestartPolicy,
         config: Path | None,
         clock: Callable[[], float] = time.monotonic,
-        command: Sequence[str] = (sys.executable, "-m", "blinkd"),
+        command: Sequence[str] = COMMAND,
         give: Give = nothing,
     ) -> None:
         """name: for the log; verb: the command that it runs, which takes `--parent PID`; config: the settings file that the daemon was started

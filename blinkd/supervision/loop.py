@@ -61,8 +61,9 @@ class Loop:
         show: Callable[[Frame], None] = lambda _frame: None,
         aside: Callable[[], bool] = lambda: False,
     ) -> None:
-        """report: is handed the events of each frame; look: called about once a second; ready: once, when the first frame has been looked at;
-        show: is handed each frame when it has been looked at; aside: whether no face is to be decided about now, which the look may change.
+        """report: is handed the events of each frame; look: called about once a second; ready: once, when a frame has been looked at and the
+        store takes what it is given; show: is handed each frame when it has been looked at; aside: whether no face is to be decided about now,
+        which the look may change.
         """  # fmt: skip
         self._capture = capture
         self._vision = vision
@@ -97,7 +98,8 @@ class Loop:
                 self._show(frame)
                 if self._vision.works:
                     self._notifier.alive()
-                    self._be_ready()
+                    if not self.trouble:
+                        self._be_ready()
             elif self._capture.state.status == "lost":
                 self._interrupt(self.t)
                 if not self._capture.stuck:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,51 @@ def test_the_lock_file_names_each_package_in_one_section_only_with_hashes_and_no
         elif "--hash=sha256:" in line:
             hashes[name] += 1
         assert "://" not in line
-    assert set(owner.values()) == {"backend", "terminal", "demo", "pi", "relay", "build", "dev", "lock"}
+    assert set(owner.values()) == {"backend", "terminal", "relay", "web", "demo", "pi", "build", "dev", "lock"}
     assert all(hashes.values())
     assert owner["onnxruntime"] == "terminal"
     assert owner["amqtt"] == "demo"
     assert owner["mediapipe"] == owner["pytest"] == "dev"
     assert not {"opencv-contrib-python", "opencv-python", "sounddevice"} & owner.keys()
+
+
+FOR_MACHINE = r"""
+set -euo pipefail
+source <(sed -n '/^for_machine() /,/^}/p' "$1")
+for_machine "$2" aarch64
+"""
+LOCKED = """\
+numpy==2.4.6 ; python_full_version < '3.12' and sys_platform == 'linux' \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+numpy==2.5.5 ; python_full_version >= '3.12' and sys_platform == 'linux' \\
+    --hash=sha256:cc
+lgpio==0.2 ; python_full_version < '3.13' \\
+    --hash=sha256:dd
+colorama==0.4 ; sys_platform == 'win32' \\
+    --hash=sha256:ee
+
+#: web
+six==1 \\
+    --hash=sha256:ff
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("3.11", "numpy==2.4.6 aa bb lgpio==0.2 dd six==1 ff"),
+        ("3.12", "numpy==2.5.5 cc lgpio==0.2 dd six==1 ff"),
+        ("3.13", "numpy==2.5.5 cc six==1 ff"),
+    ],
+)
+def test_wheels_for_another_machine_are_those_that_the_lock_file_has_for_its_python(version: str, wanted: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", FOR_MACHINE, "bash", ROOT / "install.sh", version],
+        env={**os.environ, "VENV": sys.prefix},
+        input=LOCKED,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.replace("--hash=sha256:", "").replace("\\", "").split() == wanted.split()

@@ -9,7 +9,11 @@ from tests.integration.systemd.machine import Machine
 OFFLINE = ("--unattended", "--offline", "/wheelhouse")
 INSTALL = ("/checkout/install.sh", "install", *OFFLINE)
 PARTS = ("blinkd", "config", "models", "systemd", "pyproject.toml", "requirements.lock", "install.sh", "README.md", "LICENSE", "NOTICE")
-DAEMON = "blinkd.service"
+DAEMON, UPKEEP, RELAY = "blinkd.service", "blinkd-upkeep.service", "blinkd-relay.service"
+RENEW, RENEW_TIMER = "blinkd-renew.service", "blinkd-renew.timer"
+RELAY_URL = "http://127.0.0.1:8000"
+PASSWORD = "plinth walnut drizzle seventeen"
+ONLY_IN_A_CHECKOUT = ("amqtt",)  # of `demo --sync`
 KEY = "/etc/credstore.encrypted/blinkd.template-key"
 MAN = "E-1001"
 NAME = "Sam Sample"
@@ -140,6 +144,65 @@ def doctor_finds_nothing_wrong(machine: Machine) -> None:
     assert answer["ok"] is True, answer
 
 
+def the_release_holds_what_every_part_of_it_imports(machine: Machine) -> None:
+    code = (
+        "import importlib, pkgutil, blinkd\n"
+        "for one in pkgutil.walk_packages(blinkd.__path__, 'blinkd.'):\n"
+        "    if not one.name.endswith('__main__'):\n"
+        "        try:\n"
+        "            importlib.import_module(one.name)\n"
+        "        except ModuleNotFoundError as error:\n"
+        f"            if error.name not in {ONLY_IN_A_CHECKOUT!r}: raise\n"
+    )
+    machine.run("/opt/blinkd/current/bin/python", "-I", "-c", code)
+
+
+def nothing_that_lies_where_root_stands_is_run(machine: Machine) -> None:
+    machine.run("mkdir", "-p", "/tmp/anybodys")
+    for name in ("blinkd", "typer", "sqlite3"):
+        machine.write(f"/tmp/anybodys/{name}.py", "import os; os.mknod('/tmp/planted')")
+    machine.run("sh", "-c", "cd /tmp/anybodys && blinkd people list && blinkd doctor")
+    machine.run("test", "!", "-e", "/tmp/planted")
+
+
+def the_nights_upkeep_works_in_its_cage(machine: Machine) -> None:
+    machine.run("systemctl", "start", UPKEEP)
+    assert machine.unit(UPKEEP, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    assert machine.run("find", "/var/lib/blinkd", "!", "-user", "blinkd").stdout == ""
+
+
+def a_certificate_is_renewed_by_units_alone_but_for_the_authority(machine: Machine) -> None:
+    """Relay, renewal and terminal in one machine: the relay's unit carries, the renewal's unit asks, takes and hands over."""
+    machine.run("sh", "-c", "blinkd fleet init --folder /root/ca --organisation acme --no-password")
+    machine.run("blinkd", "keys", "init", "--organisation", "acme", "--password-fd", "0", stdin=f"{PASSWORD}\n")
+    machine.run("blinkd", "fleet", "request", "-o", "/root/request.json")
+    machine.run("blinkd", "fleet", "issue", "/root/request.json", "-o", "/root/door-1.pem", "--folder", "/root/ca", "--days", "20")
+    machine.run("blinkd", "fleet", "install", "/root/door-1.pem", "--ca", "/root/ca/ca.pem")
+    machine.run("sh", "-c", f"printf '[sync]\\nrelay_url = \"{RELAY_URL}\"\\n[relay]\\nclaims = true\\n' >> /etc/blinkd/blinkd.toml")
+    machine.run("blinkd", "fleet", "issue-relay", "-o", "/etc/blinkd/relay", "--folder", "/root/ca")
+    machine.run("systemd-tmpfiles", "--create")
+    assert machine.run("stat", "-c", "%U %G %a", "/etc/blinkd/relay/relay.key").stdout == "root blinkd-relay 640\n"
+    machine.run("blinkd", "relay", "token", "add", "acme", "hr", "--scope", "users:read")
+    machine.run("systemctl", "start", RELAY)
+    assert machine.run("find", "/var/lib/blinkd-relay", "/root", "-name", "cloud_blink.db", "-printf", "%p %u\n").stdout == (
+        "/var/lib/blinkd-relay/cloud_blink.db blinkd-relay\n"
+    )
+    assert machine.unit(RELAY, "ActiveState", "User") == {"ActiveState": "active", "User": "blinkd-relay"}
+    before = machine.run("cat", "/var/lib/blinkd/terminal.pem").stdout
+    machine.run(*INSTALL, timeout=600)
+    assert machine.unit(RENEW_TIMER, "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
+    machine.run("systemctl", "start", RENEW)
+    (renewed,) = machine.json("blinkd", "fleet", "renewals", "--folder", "/root/ca", "--relay", RELAY_URL, "--json")
+    assert (renewed["terminal"], renewed["renewed"]) == ("door-1", True), renewed
+    machine.run("systemctl", "start", RENEW)
+    assert machine.run("cat", "/var/lib/blinkd/terminal.pem").stdout != before, machine.said(RENEW)
+    assert machine.json("blinkd", "fleet", "status", "--json")["days"] > 300
+    assert machine.run("find", "/var/lib/blinkd", "!", "-user", "blinkd").stdout == ""
+    machine.run("systemctl", "restart", DAEMON)
+    machine.run("systemctl", "stop", RELAY)
+    assert machine.unit(RELAY, "Result") == {"Result": "success"}
+
+
 def an_upgrade_is_put_in_force_and_the_terminal_comes_back(machine: Machine) -> None:
     before = machine.run("readlink", "/opt/blinkd/current").stdout
     _checkout(machine, "next", "s/^__version__ = .*/__version__ = '9.9.1'/", "blinkd/__init__.py")
@@ -177,7 +240,21 @@ def uninstalled_only_settings_and_records_are_left_and_purged_nothing(machine: M
     assert machine.run("stat", "-c", "%U", "/var/lib/blinkd/blinkd.db").stdout == "blinkd\n"
     machine.run("/root/next/install.sh", "uninstall", "--purge", "--unattended", timeout=120)
     left = machine.run(
-        *("find", "/etc", "/opt", "/usr/local", "/var/lib", "/run", "-xdev", "-iname", "*blinkd*", "-not", "-path", "/var/lib/dpkg/*")
+        *(
+            "find",
+            "/etc",
+            "/opt",
+            "/usr/local",
+            "/var/lib",
+            "/var/backups",
+            "/run",
+            "-xdev",
+            "-iname",
+            "*blinkd*",
+            "-not",
+            "-path",
+            "/var/lib/dpkg/*",
+        )
     ).stdout
     assert left == "", left
     assert machine.run("getent", "passwd", "blinkd", check=False).returncode == 2
@@ -204,9 +281,13 @@ SCENARIOS: tuple[Callable[[Machine], None], ...] = (
     a_process_that_looks_at_no_frames_is_killed_and_begun_anew,
     what_was_recorded_is_whole_after_the_kill,
     doctor_finds_nothing_wrong,
+    the_release_holds_what_every_part_of_it_imports,
+    nothing_that_lies_where_root_stands_is_run,
+    the_nights_upkeep_works_in_its_cage,
     term_leaves_in_time,
     a_camera_that_is_not_there_is_waited_for_in_words,
     a_wrong_key_is_refused_in_words_and_the_right_one_put_back_works,
+    a_certificate_is_renewed_by_units_alone_but_for_the_authority,
     an_upgrade_is_put_in_force_and_the_terminal_comes_back,
     an_upgrade_that_does_not_work_goes_back_by_itself_and_says_why,
     a_rollback_brings_the_release_before,

@@ -208,6 +208,16 @@ def test_only_the_oldest_of_this_terminal_go_and_only_when_the_new_one_was_read_
     assert not list(terminal.folder.glob(".partial*"))
 
 
+@pytest.mark.parametrize("keep", [1, 3])
+def test_the_one_just_made_stays_though_a_wrong_clock_makes_it_the_oldest(terminal: Terminal, keep: int) -> None:
+    terminal.settings = terminal.settings.model_copy(update={"backup": BackupSettings(folder=terminal.folder, other_disk=False, keep=keep)})
+    for number in range(4):
+        terminal.make(NOW + timedelta(days=number))
+    past = terminal.make(datetime(1970, 1, 2, tzinfo=UTC))
+    assert past.path in [path for path, _ in backups(terminal.folder)]
+    assert len(backups(terminal.folder)) == keep
+
+
 def test_a_folder_that_is_missing_or_on_the_same_disk_is_refused_with_the_remedy(terminal: Terminal) -> None:
     def with_(**changes: object) -> Settings:
         return terminal.settings.model_copy(update={"backup": BackupSettings(**{"folder": terminal.folder, **changes})})  # type: ignore[arg-type]

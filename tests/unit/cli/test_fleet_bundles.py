@@ -226,6 +226,23 @@ def test_what_root_makes_belongs_to_the_owner_of_the_state_folder(desk: Desk, te
     assert {(user, group) for _, user, group in given} == {(found.st_uid, found.st_gid)}
 
 
+def test_a_certificate_that_root_installs_belongs_to_the_owner_too_also_in_the_place_of_the_one_before(
+    desk: Desk, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    assert terminal.run("keys", "join", desk.folder / "keyring.json", lines=(PASSWORD,)).code == 0
+    assert terminal.run("fleet", "request", "-o", desk.folder / "request.json").code == 0
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda path, *_, **__: given.append(Path(path).name))
+    for _ in range(2):
+        pem = desk.folder / "terminal.pem"
+        words = ("fleet", "issue", desk.folder / "request.json", "-o", pem, "--folder", desk.folder / "ca")
+        assert blinkd(*words, state=desk.folder / "nowhere").code == 0
+        given.clear()
+        assert terminal.run("fleet", "install", pem, "--ca", desk.folder / "ca" / "ca.pem").code == 0
+        assert sorted(given) == ["ca.pem", "terminal.pem"]
+
+
 def test_status_says_whose_a_terminal_is_and_for_how_long(desk: Desk, terminal: Terminal) -> None:
     before = terminal.run("fleet", "status", "--json")
     assert (before.code, before.json["state"], before.json["organisation"]) == (0, "none", None)

@@ -357,3 +357,19 @@ if OPENSSL is not None:
         foreign = tmp_path / "foreign.pem"
         write_whole(foreign, Authority.create(tmp_path / "other", "acme").issue_terminal(request()))
         assert "OK" not in openssl(*check, foreign)
+
+
+def test_a_clock_in_the_past_signs_nothing_and_says_so(tmp_path: Path) -> None:
+    def past() -> datetime:
+        return datetime(1970, 1, 2, tzinfo=UTC)
+
+    with pytest.raises(CertificateRefused, match=r"this clock says 1970-01-02.*put the clock right"):
+        Authority.create(tmp_path / "none", "acme", clock=past)
+    assert not (tmp_path / "none" / "ca.pem").exists()
+    Authority.create(tmp_path, "acme").issue_relay()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    late = Authority.load(tmp_path, clock=past)
+    for attempt in (late.issue_relay, late.crl, lambda: late.revoke("relay"), lambda: late.issue_broker(["mqtt.example"])):
+        with pytest.raises(CertificateRefused, match="put the clock right"):
+            attempt()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

@@ -1,5 +1,6 @@
 """All files or none, wherever it is interrupted."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,58 @@ def test_what_the_disk_has_torn_is_named_and_not_put_in_place(folder: Path, torn
     with pytest.raises(BundleRefused, match=torn):
         resume(folder / "state")
     assert not (folder / "etc").exists()
+
+
+def begun(folder: Path) -> Path:
+    """An installation that stands still between its plan and its end."""
+    (folder / "etc").write_text("in the way")
+    with pytest.raises(StoreError):
+        place_all(folder / "state", places(folder))
+    (folder / "etc").unlink()
+    return folder / "state" / FOLDER
+
+
+def test_a_plan_that_somebody_else_has_made_is_not_carried_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = begun(folder).stat().st_uid
+    before = content(folder)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(BundleRefused, match=f"user {owner} has begun"):
+        resume(folder / "state")
+    assert content(folder) == before
+
+
+def test_a_plan_in_a_folder_that_others_may_write_is_not_carried_out(folder: Path) -> None:
+    begun(folder).chmod(0o777)
+    before = content(folder)
+    with pytest.raises(BundleRefused, match="remove the folder"):
+        resume(folder / "state")
+    assert content(folder) == before
+
+
+def test_a_link_in_the_place_of_the_folder_or_of_a_content_is_not_followed(folder: Path) -> None:
+    arriving = begun(folder)
+    elsewhere = arriving.rename(folder / "elsewhere")
+    arriving.symlink_to(elsewhere)
+    with pytest.raises(StoreError):
+        resume(folder / "state")
+    arriving.unlink()
+    elsewhere.rename(arriving)
+    (arriving / "0").rename(folder / "A")
+    (arriving / "0").symlink_to(folder / "A")
+    with pytest.raises(StoreError):
+        resume(folder / "state")
+    assert not (folder / "etc").exists()
+
+
+def test_what_another_user_began_and_had_not_decided_is_thrown_away(folder: Path) -> None:
+    arriving = folder / "state" / FOLDER
+    arriving.mkdir(mode=0o777)
+    (arriving / "0").write_bytes(b"?")
+    assert resume(folder / "state") == []
+    assert not arriving.exists()
+
+
+def test_whether_a_plan_waits_can_be_seen_by_others_and_what_it_brings_cannot(folder: Path) -> None:
+    arriving = begun(folder)
+    assert arriving.stat().st_mode & 0o777 == 0o711
+    assert {path.stat().st_mode & 0o777 for path in arriving.iterdir()} == {0o600}

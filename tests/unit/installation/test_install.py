@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.installation.machine import Machine
 
 KEY = "etc/credstore.encrypted/blinkd.template-key"
@@ -71,6 +73,21 @@ def test_a_bundle_configures_the_terminal_so_it_is_started(machine: Machine, tmp
     machine.done("install", "--bundle", str(bundle), "--password-fd", "0")
     assert any(call.endswith(f"fleet install {bundle} --password-fd 0") for call in machine.calls)
     assert machine.active() == machine.in_force
+
+
+@pytest.mark.parametrize(("settings", "certified", "enabled"), [("relay_url", True, True), ("", True, False), ("relay_url", False, False)])
+def test_the_certificate_is_renewed_by_a_timer_where_a_relay_carries_it(
+    machine: Machine, tmp_path: Path, settings: str, certified: bool, enabled: bool
+) -> None:
+    machine.with_systemd()
+    machine.write_checkout("1.0.0", units=("blinkd-renew.timer",))
+    given = tmp_path / "given.toml"
+    given.write_text(f"# {settings}\n")
+    machine.done("install", "--config", str(given))
+    if certified:
+        (machine.root / "var/lib/blinkd/terminal.pem").touch()
+    machine.done("install", "--standalone")
+    assert ("systemctl enable blinkd-renew.timer" in machine.calls) is enabled
 
 
 def test_given_settings_take_the_place_of_those_there_which_are_kept_beside(machine: Machine, tmp_path: Path) -> None:

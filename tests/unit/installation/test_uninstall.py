@@ -46,6 +46,20 @@ def test_purging_leaves_nothing(installed: Machine) -> None:
     assert not (installed.root / "etc/credstore.encrypted").exists()
 
 
+def test_purging_leaves_back_ups_and_says_so_but_no_empty_folder_and_no_stamp_of_a_timer(installed: Machine) -> None:
+    backups, stamps = installed.root / "var/backups/blinkd", installed.root / "var/lib/systemd/timers"
+    backups.mkdir(parents=True)
+    stamps.mkdir(parents=True)
+    for timer in ("upkeep", "renew"):
+        (stamps / f"stamp-blinkd-{timer}.timer").touch()
+    (backups / "door-1.blinkd-backup").touch()
+    assert f"kept: the back-ups in {backups}" in installed.done("uninstall", "--purge", "--unattended")
+    assert files(installed) == ["var/backups/blinkd/door-1.blinkd-backup"]
+    (backups / "door-1.blinkd-backup").unlink()
+    assert "back-ups" not in installed.done("uninstall", "--purge", "--unattended")
+    assert not backups.exists()
+
+
 def test_purging_says_how_much_was_never_sent(installed: Machine) -> None:
     (installed.root / "waiting").write_text("12 3\n")
     said = installed.done("uninstall", "--purge", "--unattended")

@@ -30,6 +30,18 @@ def test_an_upgrade_puts_the_new_release_in_force_and_keeps_the_one_before(runni
     assert running.releases == [old, new]
 
 
+def test_the_networks_are_timed_with_each_release_before_it_is_in_force_and_once_only(running: Machine) -> None:
+    running.write_checkout("2.0.0")
+    before = len(running.calls)
+    running.done("upgrade")
+    calls = running.calls[before:]
+    (timed,) = [number for number, call in enumerate(calls) if "models bench" in call]
+    assert timed < calls.index("systemctl restart blinkd.service")
+    before = len(running.calls)
+    running.done("upgrade")
+    assert not [call for call in running.calls[before:] if "models bench" in call]
+
+
 def test_a_dry_run_of_an_upgrade_changes_nothing(running: Machine) -> None:
     before = running.content()
     next_release(running)

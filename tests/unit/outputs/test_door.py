@@ -238,6 +238,28 @@ def test_a_thread_that_hangs_in_the_driver_is_noticed_and_the_lock_locked_from_o
     door.close()
 
 
+def test_a_driver_that_unlocks_and_never_returns_is_noticed_and_the_lock_locked_from_outside() -> None:
+    hangs, goes_on, time, asked = threading.Event(), threading.Event(), Time(), list[bool]()
+
+    class Hanging(NoSwitch):
+        def set(self, on: bool) -> None:
+            asked.append(on)
+            if on:
+                hangs.set()
+                assert goes_on.wait(30)
+
+    door = Door(Wiring(Hanging()), SETTINGS, lambda _: None, time)
+    door.health(health())
+    door.start()
+    door.event(punch(time.t))
+    assert hangs.wait(30)
+    time.t += 4.0
+    door.health(health())
+    assert (asked[-1], door.part().state) == (False, "failed")
+    goes_on.set()
+    door.close()
+
+
 def test_its_own_thread_opens_for_a_punch_and_closing_ends_it() -> None:
     opened = threading.Event()
 

@@ -118,6 +118,11 @@ def test_it_is_ready_once_and_only_when_a_frame_has_been_looked_at() -> None:
     assert Run(Vision([]), [False, True, True]).ready == 1
 
 
+def test_it_is_not_ready_while_the_store_takes_nothing() -> None:
+    assert Run(Vision(["disk full", "disk full"]), [True] * 2).ready == 0
+    assert Run(Vision(["disk full", "disk full"]), [True] * 3).ready == 1
+
+
 def test_frames_that_nobody_looks_at_are_no_sign_of_life() -> None:
     broken = Vision([])
     broken.works = False
