@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from blinkd.cli.making import counted
 from playwright.sync_api import Browser, Page, Route
 
 from blinkd.attendance.reports.period import period_of
 from blinkd.attendance.reports.report import Site
-from blinkd.cli.making import counted
 from blinkd.clock import Instant
 from blinkd.relay.dashboard.pages import Pages
 from tests.browser.dashboard.conftest import cards, enter, opened, rows
