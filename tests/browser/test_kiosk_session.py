@@ -15,6 +15,11 @@ from tests.integration.faces.conftest import MAN, PEOPLE
 from tests.integration.faces.test_run import STOPS_S, Daemon
 
 STARTS_MS = 60_000
+# Whether the mirror shows anything that is not dark
+SEEN = """() => {
+  const canvas = document.getElementById("mirror"), context = canvas.getContext("2d");
+  return context.getImageData(0, 0, canvas.width, canvas.height).data.some((value, index) => index % 4 < 3 && value > 100);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,7 @@ def terminal(state: Path, media: Path) -> Iterator[Terminal]:
 def test_a_man_walks_up_is_greeted_by_name_and_says_that_it_was_not_him(page: Page, terminal: Terminal, screens: Path) -> None:
     terminal.open(page)
     expect(page.locator("#kiosk")).to_have_attribute("data-view", "guide", timeout=STARTS_MS)
+    page.wait_for_function(SEEN)
     page.screenshot(path=screens / "kiosk-session-guide.png")
     expect(page.locator("#greeting-name")).to_have_text("Sam Sample", timeout=STARTS_MS)
     expect(page.locator("#kiosk")).to_have_attribute("data-view", "greeting")
