@@ -25,7 +25,11 @@ SHIFTED = """{
 }"""
 
 # what a refusal of the relay's, and a page that came over plain http, let the browser say
-EXPECTED = ("Failed to load resource: the server responded with a status of", "The Cross-Origin-Opener-Policy header has been ignored")
+EXPECTED = (
+    "Failed to load resource: the server responded with a status of",
+    "Failed to load resource: net::ERR_FAILED",
+    "The Cross-Origin-Opener-Policy header has been ignored",
+)
 
 
 @pytest.fixture(scope="session")

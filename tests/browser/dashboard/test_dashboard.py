@@ -189,6 +189,20 @@ def test_a_relay_that_goes_away_is_said_and_what_is_there_stays(page: Page, few_
     page.locator("#cards [data-card=people] dd").get_by_text("7", exact=True).wait_for()
 
 
+def test_who_could_not_get_in_may_try_again(page: Page, few_at: str, token: str) -> None:
+    page.route("**/api/v1/dashboard/keyring?*", lambda route: route.abort(), times=1)
+    enter(page, few_at, token)
+    page.get_by_role("alert").get_by_text("The relay does not answer").wait_for()
+    page.route("**/api/v1/dashboard/books?*", lambda route: route.fulfill(status=500, body="broken"), times=1)
+    for words in ("The relay answered 500", None):
+        page.get_by_label("Organisation password").fill(PASSWORD)
+        page.get_by_label("Relay token").fill(token)
+        page.get_by_role("button", name="Open").click()
+        if words is not None:
+            page.get_by_role("alert").get_by_text(words).wait_for()
+    page.locator("#in-list").get_by_text("Ann Example").wait_for()
+
+
 def test_a_busy_relay_is_asked_again_after_the_time_that_it_names(page: Page, few_at: str, token: str) -> None:
     asked = []
 

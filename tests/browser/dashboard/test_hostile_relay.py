@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.browser.dashboard.conftest import enter, opened, rows
+from tests.browser.dashboard.conftest import cards, enter, opened, rows
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -157,3 +157,9 @@ def test_a_keyring_that_is_none_is_said(page: Page, few_at: str, token: str, cha
     enter(page, few_at, token)
     page.get_by_role("alert").get_by_text(words).wait_for()
     assert page.locator("#board").is_hidden()
+
+
+def test_a_terminal_that_is_named_twice_counts_once(page: Page, few_at: str, token: str) -> None:
+    altered(page, "books", lambda value: value["terminals"].extend(value["terminals"]))
+    opened(page, few_at, token)
+    assert cards(page) == {"in": 7, "people": 7, "late": 5, "punches": 7}

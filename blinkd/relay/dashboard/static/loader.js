@@ -62,7 +62,9 @@ export class Loader {
   /** Which books there are, and their keys. */
   async begin() {
     this.terminals = (await this._relay.books()).terminals;
-    this.chains = this.terminals.flatMap(({ terminal, book }) => (book === null ? [] : [chainOf(terminal, book)]));
+    // each book once, however often the relay names it: twice it would count double
+    const books = new Map(this.terminals.flatMap((one) => (one.book === null ? [] : [[one.book.id, chainOf(one.terminal, one.book)]])));
+    this.chains = [...books.values()];
     const firsts = new Map(this.terminals.map(({ book }) => [book?.id, book?.first ?? null]));
     await Promise.all(
       this.chains.map(async (one) => {

@@ -68,15 +68,15 @@ export class Opening {
   }
 }
 
+const rules = {
+  createScriptURL(/** @type {string} */ asked) {
+    if (asked !== WORKER) throw new TypeError(`no worker of these pages: ${asked}`);
+    return asked;
+  },
+};
+
+/** Made once, for the pages' policy allows one of this name. @type {{createScriptURL(url: string): string} | undefined} */
+const policy = /** @type {{trustedTypes?: TrustedTypes}} */ (/** @type {unknown} */ (globalThis)).trustedTypes?.createPolicy("blinkd-worker", rules);
+
 /** The one address that a worker may be started from. @param {string} url */
-function trusted(url) {
-  const types = /** @type {{trustedTypes?: TrustedTypes}} */ (/** @type {unknown} */ (globalThis)).trustedTypes;
-  if (types === undefined) return url;
-  const rules = {
-    createScriptURL(/** @type {string} */ asked) {
-      if (asked !== WORKER) throw new TypeError(`no worker of these pages: ${asked}`);
-      return asked;
-    },
-  };
-  return types.createPolicy("blinkd-worker", rules).createScriptURL(url);
-}
+const trusted = (url) => policy?.createScriptURL(url) ?? url;

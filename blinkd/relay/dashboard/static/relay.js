@@ -19,6 +19,8 @@ export class Relay {
     this._base = base;
     this._headers = { Authorization: `Bearer ${token}` };
     this._stop = new AbortController();
+    /** Whether it has answered before: then one that does not answer is asked again. */
+    this._answered = false;
   }
 
   /** Nothing is asked any more. */
@@ -57,8 +59,11 @@ export class Relay {
     const address = `${this._base}${PATH}/${name}?${new URLSearchParams(query)}`;
     for (let tries = 1; ; tries++) {
       const answer = await this._asked(address);
-      if (answer?.ok) return await answer.arrayBuffer();
-      const waits = answer === null || answer.status === 429 || answer.status === 503;
+      if (answer?.ok) {
+        this._answered = true;
+        return await answer.arrayBuffer();
+      }
+      const waits = answer === null ? this._answered : answer.status === 429 || answer.status === 503;
       if (!waits || tries === TRIES) throw await refusal(answer);
       await this._wait(Number(answer?.headers.get("Retry-After") ?? 2 ** tries));
     }
