@@ -116,8 +116,29 @@ def test_ending_forgets_everything(place: Office) -> None:
     assert gone.status_code == 410
 
 
+def test_who_says_no_is_added_without_a_face(place: Office) -> None:
+    browser = place.signed_in("supervisor")
+    browser.get("/admin/register")
+    for fields, said in (
+        ({"name": "", "person_id": "E-3"}, "The name is empty"),
+        ({"name": "Robin", "person_id": ""}, "use up to 64 letters"),
+        ({"name": "Robin", "person_id": "E-1"}, "belongs to somebody already"),
+        ({"name": "Robin", "person_id": "E-3", "groups": "x" * 61}, "shorten it to 60"),
+    ):
+        answer = browser.post("/admin/register/faceless", fields)
+        assert (answer.status_code, said in answer.text) == (422, True), said
+    done = browser.post("/admin/register/faceless", {"name": "Robin", "person_id": "E-3", "groups": "night"})
+    assert done.headers["location"] == "/admin/people/E-3"
+    page = browser.get("/admin/people/E-3").text
+    assert "Give them a PIN or a badge below" in page
+    assert "No face is kept" in page
+    with place.context.store() as store:
+        assert store.people.get("E-3").groups == ("night",)
+    assert [one for one in place.acts() if one[0] == "people.add"] == [("people.add", "E-3", "done", "")]
+
+
 def test_hr_registers_nobody(place: Office) -> None:
     browser = place.signed_in("hr")
     assert browser.get("/admin/register").status_code == 403
-    for path in ("begin", "draft", "finish", "pictures", "leave-out", "anew", "end", "camera"):
+    for path in ("begin", "draft", "finish", "pictures", "leave-out", "anew", "end", "camera", "faceless"):
         assert browser.post(f"/admin/register/{path}").status_code == 403
