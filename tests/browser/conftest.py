@@ -1,6 +1,7 @@
 """A real browser: Debian's Chromium, headless. Use `page`, and keep screenshots in the folder `screens`.
 
 Playwright's own loop runs in the thread of the tests: `asyncio.run` cannot be used beside it there, only in a thread of its own.
+What `page.wait_for_function` is given must be a function ("() => …"): the pages' content policy forbids to evaluate a text.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ ARGUMENTS = [
 SCREENS = Path(__file__).parents[2] / ".cache" / "screens"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # beyond it Playwright's loop would keep other tests from running one of their own
 def browser() -> Iterator[Browser]:
     """One for all tests."""
     with sync_playwright() as playwright:
