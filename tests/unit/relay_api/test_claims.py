@@ -13,7 +13,7 @@ from blinkd.crypto.box import Box
 from blinkd.crypto.request import UNCLAIMED, make_request, new_tls_key
 from blinkd.crypto.signing import Signer
 from blinkd.fleet.claim import handle
-from blinkd.relay.api import claims
+from blinkd.relay.api import claims, limits
 from blinkd.relay.api.app import build_app
 from blinkd.relay.api.claims import KEPT, MOST_ANSWER, PATH
 from blinkd.relay.api.options import CLAIM_RATE, ApiOptions
@@ -21,6 +21,7 @@ from blinkd.relay.api.storage import ApiStorage
 from tests.unit.relay_api.client import Client
 from tests.unit.relay_api.conftest import HandClock, NoEyes
 from tests.unit.relay_api.core import FakeCore
+from tests.unit.sync.fuzz import STRANGE, places, replaced
 
 JSON = {"Content-Type": "application/json"}
 
@@ -97,6 +98,23 @@ def test_what_is_no_answer_to_it_is_refused(client: Client) -> None:
         assert client.request("PUT", put, json=body).status_code == 422, body
     assert client.request("PUT", put, content=b"x" * (MOST_ANSWER + 1), headers=JSON).status_code == 413
     assert client.get(f"{PATH}/{name}").json()["answer"] is None
+
+
+def test_any_value_in_any_place_of_a_claim_or_an_answer_is_taken_or_refused_in_words(
+    client: Client, monkeypatch: pytest.MonkeyPatch, storage: ApiStorage, core: FakeCore, clock: HandClock
+) -> None:
+    monkeypatch.setattr(limits, "CLAIM_RATE", 10**9)
+    client = Client(build_app(storage, core, NoEyes(), ApiOptions(claims=True, address_rate=10**9), clock))
+    name, sent = claim()
+    assert client.post(PATH, json=sent).status_code == 200
+    for method, where, true in (("POST", PATH, sent), ("PUT", f"{PATH}/{name}/answer", answered(name))):
+        for path in places(true):
+            for text in STRANGE:
+                answer = client.request(method, where, content=replaced(true, path, text), headers=JSON)
+                assert answer.status_code in (200, 413, 422), (method, path, text[:40])
+                assert answer.json()["success"] is (answer.status_code == 200)
+                assert answer.status_code == 200 or answer.json()["detail"]
+    assert client.get(f"{PATH}/{name}").json()["request"] == sent
 
 
 def test_room_is_bounded_and_comes_back(client: Client, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:

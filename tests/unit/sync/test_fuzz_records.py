@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from blinkd.attendance.punch import PersonStatus
 from blinkd.crypto.chain import canonical, subject_of
+from blinkd.crypto.encoding import b64
 from blinkd.errors import EnvelopeRejected
-from blinkd.store.replica import PersonReplica, TemplateReplica
+from blinkd.store.replica import CredentialReplica, PersonReplica, TemplateReplica
 from blinkd.sync.records import EntryContent, pack, pack_entry, unpack_entry, unpack_person, unpack_template
 from tests.unit.sync.fuzz import STRANGE, any_text, json_values, places, replaced
 from tests.unit.sync.test_fuzz import MANY
@@ -44,6 +45,10 @@ SAMPLES: list[Any] = [
                 "own_similarity": 0.5,
                 "decision": "none_needed",
             },
+        ),
+        (
+            CredentialReplica("c1", "badge", "0a" * 32, "2026-01-02T00:00:00+00:00"),
+            CredentialReplica("c2", "pin", f"scrypt$15$8$1${b64(SALT)}${b64(bytes(32))}", "2026-01-02T00:00:00+00:00"),
         ),
     ),
     TemplateReplica("t1", "E-1", "mobilefacenet", VECTOR, 0.5, "image", "2026-01-02T00:00:00+00:00", "front", "", "m1"),
