@@ -357,7 +357,8 @@ verb_demo() {
 verb_test() {
     prepare "${TEST_PACKAGES[@]}" -- "${TEST_SECTIONS[@]}"
     cd -- "$ROOT"
-    exec "$VENV/bin/python" -m pytest "$@"
+    # a worker for each core, each with whole files: what a file's tests share is made once
+    exec "$VENV/bin/python" -m pytest --numprocesses=auto --dist=loadfile "$@"
 }
 
 verb_setup() {
