@@ -726,7 +726,7 @@ settings_fit() { # release, file; prints what is wrong
 import sys
 from pathlib import Path
 from blinkd.errors import BlinkdError
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 try:
     load_settings(Path(sys.argv[1]))
 except BlinkdError as error:
@@ -1047,7 +1047,7 @@ settings_name() { # section.key; whether the settings give it another value than
     release_python "$CURRENT" - "$CONFIG" "$1" 2>>"$LOG" <<'PYTHON'
 import operator, sys
 from pathlib import Path
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 sys.exit(not operator.attrgetter(sys.argv[2])(load_settings(Path(sys.argv[1]))))
 PYTHON
 }

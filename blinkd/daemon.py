@@ -27,7 +27,8 @@ from blinkd.outputs.wired import open_wired
 from blinkd.parts import Parts
 from blinkd.session.events import Event
 from blinkd.session.terminal import Terminal
-from blinkd.settings import Settings, load_settings
+from blinkd.settings import Settings
+from blinkd.settings_file import load_settings
 from blinkd.status_file import write_status
 from blinkd.store.database import Store, make_folder
 from blinkd.store.following import Following

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from blinkd.settings import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE
+from blinkd.settings_file import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE
 
 
 def config_file(context: typer.Context) -> Path:

@@ -11,7 +11,7 @@ import blinkd
 from blinkd.cli.becoming import owner_of, relay_folder, run_as, run_for_relay
 from blinkd.cli.verbs import ARGUMENTS, Verbs
 from blinkd.errors import BlinkdError
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 
 app = typer.Typer(
     name="blinkd",

@@ -5,7 +5,8 @@ from pathlib import Path
 from blinkd.doctor.check import Check
 from blinkd.errors import ConfigError
 from blinkd.overlay import keys_of, overlay_path, read_overlay
-from blinkd.settings import Settings, load
+from blinkd.settings import Settings
+from blinkd.settings_file import load
 
 
 def overlay(settings: Settings, config: Path) -> Check:

@@ -7,7 +7,8 @@ from blinkd.doctor import desk, machine, network, pages, recognition, records, r
 from blinkd.doctor.check import Check
 from blinkd.errors import BlinkdError
 from blinkd.parts import Parts
-from blinkd.settings import DEFAULT_CONFIG_FILE, Settings
+from blinkd.settings import Settings
+from blinkd.settings_file import DEFAULT_CONFIG_FILE
 
 
 def examine(settings: Settings, config: Path = DEFAULT_CONFIG_FILE) -> Iterator[Check]:

@@ -21,7 +21,8 @@ from blinkd.crypto.unlocked import KEYRING_KEY, UNLOCKED_FILE
 from blinkd.doctor.check import Check
 from blinkd.fleet.claim import CLAIM_FILE
 from blinkd.overlay import OVERLAY_FILE
-from blinkd.settings import DEFAULT_CONFIG_FILE, Settings
+from blinkd.settings import Settings
+from blinkd.settings_file import DEFAULT_CONFIG_FILE
 from blinkd.store.database import DATABASE_FILE
 
 ROOT = Path("/")

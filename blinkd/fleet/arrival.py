@@ -32,7 +32,7 @@ from blinkd.fleet.bundle import AGAIN, Bundle, authority_fingerprint
 from blinkd.fleet.fragment import merge, parse_fragment
 from blinkd.fleet.making import OwnKeys, open_grants, open_keys
 from blinkd.fleet.placing import Place
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 
 RECORD_FILE = "bundle.json"  # in the state folder: which bundle was installed last
 CLOCKS_DIFFER = timedelta(days=1)

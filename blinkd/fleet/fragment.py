@@ -14,7 +14,7 @@ from datetime import time
 from typing import Any
 
 from blinkd.errors import BundleRefused
-from blinkd.settings import key_paths
+from blinkd.settings_file import key_paths
 
 MARK = "# set by a bundle"
 HEAD = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from blinkd.settings import Settings, key_paths
+from blinkd.settings import Settings
+from blinkd.settings_file import key_paths
 
 # What holds a device, a lock, a network or the place of the data cannot be changed under a working terminal; all else can, between two visits.
 # Among what can: [web] and [kiosk], for whose process another is begun

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from blinkd.errors import ConfigError
 from blinkd.parts import Parts
-from blinkd.settings import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE, Settings, load_settings
+from blinkd.settings import Settings
+from blinkd.settings_file import DEFAULT_CONFIG_FILE, ENV_CONFIG_FILE, load_settings
 from blinkd.supervision.reload import merge
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from blinkd.outputs.mirror import Shot
 from blinkd.outputs.port import Health, PartHealth
 from blinkd.overlay import OVERLAY_FILE
 from blinkd.session.events import Event
-from blinkd.settings import Settings, load
+from blinkd.settings import Settings
+from blinkd.settings_file import load
 from blinkd.store.database import Store
 from blinkd.store.operators import ROLES
 from blinkd.web.admin.setup.code import make_setup_code

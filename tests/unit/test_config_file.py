@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from blinkd.settings import Settings, key_paths, load_settings
+from blinkd.settings import Settings
+from blinkd.settings_file import key_paths, load_settings
 
 CONFIG_FILE = Path(__file__).parents[2] / "config" / "blinkd.toml"
 KEY_LINE = re.compile(r"#(?P<key>[a-z_0-9]+) = (?P<value>.*)")

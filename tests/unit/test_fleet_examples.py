@@ -17,7 +17,7 @@ import yaml
 
 from blinkd.cli import fleet
 from blinkd.fleet.fragment import parse_fragment
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "fleet"

@@ -8,7 +8,8 @@ import pytest
 from blinkd.doctor import desk
 from blinkd.errors import ConfigError
 from blinkd.overlay import FIXED, FIXED_VALUES, OVERLAY_FILE, keys_of, read_overlay, why_fixed, write_overlay
-from blinkd.settings import Settings, key_paths, load, load_settings
+from blinkd.settings import Settings
+from blinkd.settings_file import key_paths, load, load_settings
 
 
 @pytest.fixture(autouse=True)

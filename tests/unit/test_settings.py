@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from blinkd.errors import ConfigError
-from blinkd.settings import Settings, key_paths, load_settings
+from blinkd.settings import Settings
+from blinkd.settings_file import key_paths, load_settings
 
 Write = Callable[[str | bytes], Path]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blinkd.overlay import Values, write_overlay
-from blinkd.settings import Loaded, load
+from blinkd.settings_file import Loaded, load
 from blinkd.supervision.reload import merge
 from blinkd.web.admin.access import Signed
 from blinkd.web.admin.context import AdminContext

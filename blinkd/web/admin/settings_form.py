@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from pydantic.fields import FieldInfo
 
 from blinkd.overlay import Values
-from blinkd.settings import Loaded
+from blinkd.settings_file import Loaded
 from blinkd.web.admin.forms import Fields
 from blinkd.web.admin.settings_list import Setting, fields_of, kind_of
 

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from blinkd.capture.address import without_credentials
 from blinkd.crypto.installation import TERMINAL_FILE
 from blinkd.overlay import keys_of, refused_values, why_fixed
-from blinkd.settings import Loaded, Section, Settings, variable_of
+from blinkd.settings import Section, Settings
+from blinkd.settings_file import Loaded, variable_of
 from blinkd.shipped import shipped
 from blinkd.supervision.reload import NEEDS_RESTART
 

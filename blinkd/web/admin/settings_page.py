@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from blinkd.errors import ConfigError, RequestRefused
 from blinkd.overlay import overlay_path
-from blinkd.settings import Loaded, load
+from blinkd.settings_file import Loaded, load
 from blinkd.supervision.reload import RENEWED_FOR
 from blinkd.web.admin.access import Posted, Signed
 from blinkd.web.admin.changing import RESTART, Taken, take

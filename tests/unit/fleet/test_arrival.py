@@ -19,7 +19,7 @@ from blinkd.crypto.unlocked import KEYRING_KEY, PORTABLE_FILE, UNLOCKED_FILE, lo
 from blinkd.errors import BlinkdError, BundleRefused, CertificateRefused, ConfigError, KeyMissing, WrongPassword
 from blinkd.fleet.arrival import Given, Here
 from blinkd.fleet.bundle import Bundle
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 from tests.unit.fleet.site import NOW, PASSWORD, Door, Site, at
 
 IN_1970 = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)

@@ -62,7 +62,7 @@ def wheel(machine: Machine, tmp_path: Path) -> Path:
     (checkout / "pyproject.toml").write_text(PROJECT)
     (checkout / "backend.py").write_text(BACKEND)
     (checkout / "blinkd/errors.py").write_text("class BlinkdError(Exception): ...\n")
-    (checkout / "blinkd/settings.py").write_text("def load_settings(path): return path.read_text()\n")
+    (checkout / "blinkd/settings_file.py").write_text("def load_settings(path): return path.read_text()\n")
     return path
 
 

@@ -11,7 +11,7 @@ from blinkd.errors import ConfigError
 from blinkd.outputs.discovery import STATE_MOST, Topics, device, happened, object_id, state
 from blinkd.outputs.port import Health, PartHealth
 from blinkd.session.events import Event
-from blinkd.settings import load_settings
+from blinkd.settings_file import load_settings
 
 TERMINALS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)
 TOPICS = Topics.of("homeassistant", "door-1")

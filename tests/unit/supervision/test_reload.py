@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from blinkd.settings import AttendanceSettings, CameraSettings, LogSettings, Settings, TerminalSettings, key_paths
+from blinkd.settings import AttendanceSettings, CameraSettings, LogSettings, Settings, TerminalSettings
+from blinkd.settings_file import key_paths
 from blinkd.supervision.reload import NEEDS_RESTART, merge
 
 

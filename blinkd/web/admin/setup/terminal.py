@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from blinkd.errors import ConfigError
-from blinkd.settings import load
+from blinkd.settings_file import load
 from blinkd.web.admin.access import Posted, Signed
 from blinkd.web.admin.changing import RESTART, change
 from blinkd.web.admin.context import AdminContext

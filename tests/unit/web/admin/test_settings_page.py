@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blinkd.overlay import OVERLAY_FILE
-from blinkd.settings import key_paths, load
+from blinkd.settings_file import key_paths, load
 from blinkd.web.admin.settings_list import explanations, sections, settings_of
 from tests.unit.web.admin.desks import Office, office
 

@@ -12,7 +12,7 @@ from blinkd.crypto.keyring import KeyringFile
 from blinkd.crypto.unlocked import PORTABLE_FILE, has_keyring, load_file
 from blinkd.errors import OperatorRefused
 from blinkd.fleet.codes import code_of as code_of_bytes
-from blinkd.settings import load
+from blinkd.settings_file import load
 from blinkd.web.admin.setup.code import CODE_BYTES, VALID_S, make_setup_code
 from tests.unit.web.admin.desks import PASSWORD, Browser, Office, office
 
