@@ -116,12 +116,16 @@ def _film(screen: Screen, fps: float, stop: threading.Event) -> None:
 def _greet(screen: Screen, socket: ClientConnection) -> tuple[Timing, int, int]:
     """Times; pictures that came meanwhile, and their bytes."""
     spent: list[float] = []
+    while isinstance(socket.recv(ANSWER_S), bytes):  # until it has said hello, what is told goes into that
+        pass
     pictures = picture_bytes = 0
     for number in range(GREETINGS):
         details = {"person_id": "E-1", "name": "Sam Sample", "status": "CHECK_IN", "punctuality": "ON_TIME", "minutes": 0, "seq": number}
         began = time.perf_counter()
         screen.event(Event(0.0, number, "punch", details))
         while True:
+            if time.perf_counter() - began > ANSWER_S:
+                raise ServerFailed("the web process does not say what it is told; its log says why")
             message = socket.recv(ANSWER_S)
             if isinstance(message, bytes):
                 pictures, picture_bytes = pictures + 1, picture_bytes + len(message)
