@@ -241,7 +241,9 @@ class Duty:
             return
         face, state = self._vision.face, self._vision.state
         small = face is not None and face.width_between_cheeks < self._settings.vision.min_face_px
-        self._screen.picture(frame, face, state, "closer" if small and state == "idle" else "", mirrored=self._settings.camera.mirror)
+        mirrored, aside = self._settings.camera.mirror, self._aside.now
+        hint = "closer" if small and state == "idle" and not aside else ""
+        self._screen.picture(frame, face, "registration" if aside else state, hint, mirrored=mirrored, fine=aside)
 
     def _ready(self) -> None:
         self._is_ready = True

@@ -63,6 +63,10 @@ class Register:
         self._bands = bands
         self._model_id = model_id
 
+    def follow(self) -> None:
+        """Bring the gallery up to what others have changed: before a transaction of one's own, for which punches wait. Raises StoreError."""
+        self._follow()
+
     def check_id(self, person_id: str | None) -> None:
         """Raise EnrolmentRefused(id_exists); asked before any picture is looked at."""
         if person_id is not None and (known := self._people.find(person_id)) is not None:

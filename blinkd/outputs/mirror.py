@@ -17,6 +17,7 @@ from blinkd.outputs.channel import PictureInfo, head_of
 from blinkd.settings import KioskSettings
 
 CLOSE_WAIT_S = 0.3
+FINE_PX, FINE_QUALITY = 1280, 92  # as large as most cameras give, and coarser by less than their own noise
 LEAST_PIPE_BYTES = (
     4096  # rounded up to a page by the kernel: so little that a picture nobody fetches blocks the next, which is then not made
 )
@@ -33,6 +34,7 @@ class Shot:
     state: str
     hint: str
     mirrored: bool
+    fine: bool = False  # templates are made of it
 
 
 class Mirror:
@@ -141,10 +143,11 @@ class Mirror:
     def _coded(self, shot: Shot) -> bytes:
         image = shot.frame.image
         height, width = image.shape[:2]
-        if (scale := self._settings.picture_px / max(height, width)) < 1:
+        longest, quality = (FINE_PX, FINE_QUALITY) if shot.fine else (self._settings.picture_px, self._settings.jpeg_quality)
+        if (scale := longest / max(height, width)) < 1:
             width, height = max(1, round(width * scale)), max(1, round(height * scale))
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality])
+        _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         jpeg = coded.tobytes()
         info = PictureInfo(round(shot.frame.t, 4), width, height, shot.box, shot.state, shot.hint, shot.mirrored)
         return head_of(info, len(jpeg)) + jpeg

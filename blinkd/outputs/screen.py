@@ -35,6 +35,7 @@ SHOWN: Final = frozenset(
         "outcome",
         "elapsed_s",
         "direction",
+        "on",
     }
 )
 
@@ -106,14 +107,16 @@ class Screen:
     def part(self) -> None:
         """Whoever keeps the process says how it is."""
 
-    def picture(self, frame: Frame, face: Face | None, state: str, hint: str, *, mirrored: bool) -> None:
-        """Show a frame that was looked at. face: that is tracked in it; state: of the session; mirrored: whether the frame is."""
+    def picture(self, frame: Frame, face: Face | None, state: str, hint: str, *, mirrored: bool, fine: bool = False) -> None:
+        """Show a frame that was looked at. face: that is tracked in it; state: of the session; mirrored: whether the frame is;
+        fine: somebody is registered by it, so that small and coarse will not do.
+        """  # fmt: skip
         box = None
         if face is not None:
             height, width = frame.image.shape[:2]
             x, y, w, h = face.bbox
             box = (round(x / width, 4), round(y / height, 4), round(w / width, 4), round(h / height, 4))
-        self._mirror.show(Shot(frame, box, state, hint, mirrored))
+        self._mirror.show(Shot(frame, box, state, hint, mirrored, fine))
 
     def close(self) -> None:
         """The process reads the end of its pipes, and ends."""

@@ -4,22 +4,26 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from blinkd.attendance.punch import Direction
+from blinkd.attendance.supervisor import Supervisor
 from blinkd.clock import Instant, SystemClock
 from blinkd.crypto.chain import new_salt, subject_of
 from blinkd.identity.grounds import Grounds
+from blinkd.measure import ballast
 from blinkd.settings import Settings, TerminalSettings
 from blinkd.store.database import Store
 from tests.browser.offices import Office, add_operator, faults, log_in, pictured, serving, small_targets
 from tests.integration.faces.commands import blinkd
-from tests.unit.store.stores import punch, sample
+from tests.unit.store.stores import MODEL, punch, sample
 
 NASTY = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>"
+GIVEN, FAMILY = ("Alex", "Bo", "Charlie", "Dana", "Eli", "Kim", "Robin", "Sam"), ("Example", "Muster", "Prueba", "Sample", "Testa")
 PAGES = (
     ("dashboard", "/admin/dashboard"),
     ("logs", "/admin/logs"),
@@ -137,3 +141,51 @@ def test_a_person_is_deleted_after_the_id_was_typed_and_a_receipt_is_saved(desk:
         desk.get_by_role("link", name="Save the receipt").click()
     answer = blinkd("people", "receipt", saved.value.path(), "--json", state=office.settings.state_dir)
     assert (answer.json["ok"], answer.json["person_id"]) == (True, "N-9")
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Forty people of a small site after a month, by made-up names."""
+    state = tmp_path_factory.mktemp("month") / "state"
+    settings = Settings(state_dir=state, terminal=TerminalSettings(id="front-door", timezone="UTC"))
+    with closing(Store.open(state, settings.store)) as store:
+        ballast.fill(store, 40, 40 * 2 * 31, SystemClock().now().utc, settings.terminal.zone, MODEL, 192)
+        with store.transaction():
+            for number, (given, family) in enumerate(product(GIVEN, FAMILY)):
+                store.people.change(f"P-{number:05d}", name=f"{given} {family}", join=["night" if number % 3 == 0 else "day"])
+        at = SystemClock().now()
+        for number, reason in enumerate((None, "not_live", None, "unknown_face", "poor_quality", None)):
+            subject = store.people.get(f"P-{number:05d}").subject if reason not in ("unknown_face", "poor_quality") else None
+            store.scans.append(
+                at, "refused" if reason else "accepted", reason, subject, 0.7 - number / 20, {"blinks": 1, "live": reason is None}
+            )
+        boss = Supervisor(store.book, SystemClock(), "Ada")
+        boss.void(40, "came back for the umbrella")
+        boss.amend(38, "the clock stood", at.utc - timedelta(days=30), None)
+        add_operator(store, "Ada", "supervisor", "hr")
+    with serving(settings) as opened:
+        yield opened
+
+
+def test_a_month_of_a_small_site_is_drawn_as_the_commands_count_it(page: Page, month: Office, screens: Path) -> None:
+    log_in(page, month.url, "Ada", "/admin/dashboard")
+    told = blinkd("stats", "--json", state=month.settings.state_dir).json
+    expect(page.locator("#came")).to_have_text(str(told["today"]["came"]))
+    page.get_by_text("Day by day, as a table").click()
+    rows = [[cell.inner_text() for cell in row.locator("th, td").all()] for row in page.locator("#days-table tbody tr").all()]
+    assert rows == [[day["date"], *(str(day[name]) for name in ("present", "late", "absent"))] for day in told["days"]]
+    page.get_by_text("Day by day, as a table").click()
+    for name, path in (
+        ("dashboard", "/admin/dashboard"),
+        ("people", "/admin/people"),
+        ("logs", "/admin/logs?from=2026-01-01"),
+        ("scans", "/admin/logs/scans"),
+    ):
+        page.goto(month.url + path)
+        pictured(page, screens, f"readme-{name}")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.screenshot(path=screens / f"readme-{name}-whole.png", full_page=True)
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{month.url}/admin/dashboard")
+    page.screenshot(path=screens / "readme-dashboard-dark.png", full_page=True)
+    assert faults(page) == []

@@ -13,6 +13,7 @@ from blinkd.web.admin.kept_forms import KeptForms
 from blinkd.web.admin.notices import Notices
 from blinkd.web.admin.people_rights import Receipts
 from blinkd.web.admin.recorder import Recorder
+from blinkd.web.admin.register_words import told_by_display
 from blinkd.web.admin.signing_in import SigningIn
 from blinkd.web.hub import Hub
 from blinkd.web.live import Live
@@ -42,7 +43,8 @@ def make_desk(live: Live, store: SharedStore, hub: Hub, clock: Clock, *, hasher:
     recorder = Recorder(store, clock)
     access = Access(store, clock, recorder, kept, _idle_s(live))
     passwords = hasher or Hasher()
-    studio = Studio(lambda: Parts(live.settings, gallery=True), clock, hub)  # with networks of its own, which it lets go of
+    # with networks of its own, which it lets go of
+    studio = Studio(lambda: Parts(live.settings, gallery=True), clock, hub, lambda hint: hub.heard(told_by_display(hint, clock.now())))
     context = AdminContext(live, store, hub, clock, access, recorder, notices, Drawing(lambda: live.settings, notices))
     return Desk(context, SigningIn(store, clock, passwords, recorder), passwords, kept, Receipts(clock), studio)
 

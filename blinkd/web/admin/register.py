@@ -15,7 +15,7 @@ from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
 from blinkd.web.admin.people import person_of
 from blinkd.web.admin.register_words import as_json, hint_of, refusal, steps_of
-from blinkd.web.registration.eyes import Record
+from blinkd.web.registration.eyes import Record, groups_of
 from blinkd.web.registration.sitting import MODES, Draft, Mode, Owner
 from blinkd.web.registration.studio import Studio, same_person
 
@@ -154,6 +154,21 @@ def register_router(context: AdminContext, studio: Studio) -> APIRouter:
             return show(request, signed, refusal(error), draft)
         done = {"new": "registered", "add": "given more views", "refresh": "given new views"}[draft.mode]
         return context.go(f"/admin/people/{person.id}", signed, "ok", f"{person.name} was {done}.")
+
+    @router.post(HOME + "/faceless")
+    def faceless(request: Request, posted: Annotated[Posted, context.access.posted("supervisor")]) -> Response:
+        signed, draft = posted.signed, _draft(posted.form)
+        try:
+            groups = groups_of(draft.groups)
+            with context.store() as store, store.transaction():
+                person = store.people.enrol(draft.person_id, draft.name, [])
+                if groups:
+                    store.people.change(person.id, join=groups)
+                context.audit.done(signed, "people.add", person.id)
+        except WRONG as error:
+            return start(request, signed, refusal(error), draft)
+        words = f"{person.name} was added without a face. Give them a PIN or a badge below."
+        return context.go(f"/admin/people/{person.id}", signed, "ok", words)
 
     @router.post(HOME + "/end")
     def end(posted: Annotated[Posted, context.access.posted("supervisor")]) -> Response:

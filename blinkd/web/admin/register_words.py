@@ -1,8 +1,10 @@
 """What the person before the camera is told to do, and what the operator is told of it."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
+from blinkd.clock import Instant
 from blinkd.errors import BlinkdError, EnrolmentRefused
 from blinkd.identity.guided import WANTED, Guidance, Hint
 from blinkd.identity.views import View
@@ -24,6 +26,15 @@ HINTS: dict[Hint, str] = {
     "turned_away": "Turn your head a little less",
     "bad_light": "More even light on the face, please",
     "covered": "Uncover your face",
+}
+STEPS: dict[Hint, str] = {  # the texts of the display that say it
+    "no_face": "look_here",
+    "look_straight": "look_here",
+    "turn_left": "turn_left",
+    "turn_right": "turn_right",
+    "hold": "hold_still",
+    "blurred": "hold_still",
+    "too_small": "come_closer",
 }
 VIEWS: dict[View, str] = {"front": "From the front", "left": "A little to the left", "right": "A little to the right"}
 CAMERA = {
@@ -56,6 +67,20 @@ class Step:
     def may_leave_out(self) -> bool:
         """Without the front nobody is recognised."""
         return self.view != "front" and self.state in ("asked", "to come")
+
+
+def told_by_display(hint: Hint, now: Instant) -> dict[str, object]:
+    """As an event of the daemon, for the display before which the person stands."""
+    return {
+        "kind": "event",
+        "event": "registration",
+        "session": 0,
+        "on": True,
+        "step": STEPS.get(hint, "registering"),
+        "t": round(time.monotonic(), 4),
+        "utc": now.utc.isoformat(),
+        "clock": now.confidence,
+    }
 
 
 def steps_of(guidance: Guidance | None) -> list[Step]:

@@ -21,7 +21,7 @@ MOST_PAGES: Final = 4  # displays at once: the terminal's own, and a technician'
 IDLE_S: Final = 0.5  # between pictures while nobody is there: often enough to see who comes near
 TRY_AGAIN: Final = 1013  # WebSocket close codes (RFC 6455 and IANA)
 REFUSED: Final = 1008
-WATCHED: Final = ("tracking", "challenged")  # states of a session in which somebody looks at the mirror
+WATCHED: Final = ("tracking", "challenged", "registration")  # states in which somebody looks at the mirror
 
 log = logging.getLogger(__name__)
 

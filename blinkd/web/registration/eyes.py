@@ -61,6 +61,7 @@ class Eyes:
         if self._register is None:
             self._register = self._parts.register(self._store)
         register, person_id = self._register, draft.person_id.strip()
+        register.follow()
         try:
             with self._store.transaction():
                 if draft.mode == "new":

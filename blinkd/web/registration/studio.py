@@ -16,6 +16,7 @@ import numpy as np
 from blinkd.capture.frame import Frame
 from blinkd.clock import Clock
 from blinkd.errors import BlinkdError, EnrolmentRefused, RequestRefused, StoreError
+from blinkd.identity.guided import Hint
 from blinkd.identity.register import Person
 from blinkd.identity.views import View
 from blinkd.outputs.channel import Picture
@@ -31,6 +32,7 @@ KEPT_S = 15 * 60.0  # what was seen and typed is kept for so long without a page
 IDLE_S = 5 * 60.0  # networks and database are kept for so long after the last use
 LOOK_S = 1.0  # between two looks whether there is something to let go of
 MOST_SITTINGS = 8  # at once: one has the camera, the others pictures
+CLOSE_WAIT_S = 0.5  # the daemon waits 2.5 s for the whole process; a lease that is not given back in time ends by itself
 ANSWER_S = 60.0  # for a network to be loaded on a small machine, and a gallery to be read
 
 T = TypeVar("T")
@@ -56,12 +58,20 @@ class Studio:
     """Used by any thread. What needs the networks is done by its own, one after the other."""
 
     def __init__(
-        self, parts: Callable[[], Parts], clock: Clock, pictures: Pictures, monotonic: Callable[[], float] = time.monotonic
+        self,
+        parts: Callable[[], Parts],
+        clock: Clock,
+        pictures: Pictures,
+        announce: Callable[[Hint], None] = lambda _hint: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """parts: for this use alone, made when somebody registers; monotonic: seconds."""
+        """parts: for this use alone, made when somebody registers; announce: is told what whoever stands there shall do, for the display, each
+        time that it is something else; monotonic: seconds.
+        """  # fmt: skip
         self._make = parts
         self._clock = clock
         self._pictures = pictures
+        self._announce = announce
         self._now = monotonic
         self._lock = threading.Lock()
         self._sittings: dict[int, Sitting] = {}  # by operator
@@ -196,7 +206,7 @@ class Studio:
             thread = self._thread
         self._jobs.put(None)
         if thread is not None:
-            thread.join(2.0)
+            thread.join(CLOSE_WAIT_S)
 
     def _of(self, owner: int) -> Sitting | None:
         for number in [number for number, one in self._sittings.items() if self._now() - one.watched_s > KEPT_S]:
@@ -299,7 +309,9 @@ class Studio:
         if sitting.guided is None:
             sitting.guided = self._see().guided(mirrored=picture.info.mirrored)
         sitting.guided.see(Frame(np.asarray(image, np.uint8), picture.info.t, self._index))
-        sitting.guidance = sitting.guided.guidance
+        before, sitting.guidance = sitting.guidance, sitting.guided.guidance
+        if before is None or before.hint != sitting.guidance.hint:
+            self._announce(sitting.guidance.hint)
         self._used_s = self._now()
 
     def _see(self) -> Eyes:

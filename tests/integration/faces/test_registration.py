@@ -111,7 +111,7 @@ def opened(state: Path, film: list[Frame], networks: Parts) -> Iterator[Room]:
     time_s = [0.0]
     camera = Recording(film)
     settings = Settings(state_dir=state)
-    studio = Studio(lambda: with_networks(settings, networks), SystemClock(), camera, lambda: time_s[0])
+    studio = Studio(lambda: with_networks(settings, networks), SystemClock(), camera, monotonic=lambda: time_s[0])
     yield Room(studio, camera, state, time_s)
     studio.close()
 

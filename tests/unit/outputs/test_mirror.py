@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -60,6 +61,18 @@ def test_a_large_frame_is_made_smaller_and_keeps_its_shape(mirror: Mirror) -> No
     mirror.show(shot(1, 1280, 720))
     picture = next_picture(read)
     assert (picture.info.width, picture.info.height) == (640, 360)
+    os.close(read)
+
+
+def test_a_picture_by_which_somebody_is_registered_is_larger_and_finer(mirror: Mirror) -> None:
+    read = piped(mirror)
+    coarse, fine = shot(1, 640, 480), shot(1, 1600, 900)
+    mirror.show(coarse)
+    before = next_picture(read)
+    mirror.show(replace(coarse, fine=True))
+    assert len(next_picture(read).jpeg) > len(before.jpeg)
+    mirror.show(replace(fine, fine=True))
+    assert next_picture(read).info.width == 1280
     os.close(read)
 
 

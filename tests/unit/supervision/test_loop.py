@@ -87,7 +87,7 @@ class Run:
         self.reported: list[Any] = []
         loop: Any = Loop
         self.loop = loop(
-            Camera(frames, stop, stuck=stuck), vision, entry, self._report, self._look, self._ready, self.notifier, lambda: aside
+            Camera(frames, stop, stuck=stuck), vision, entry, self._report, self._look, self._ready, self.notifier, aside=lambda: aside
         )
         self.loop.run(stop)
 

@@ -9,9 +9,13 @@ const MARKS = [
   { colour: "--bad", dash: [2, 3], point: "rect" },
 ];
 
-/** @param {string} name @returns {string} */
+/** A token of the style sheet as a canvas knows colours: the token itself may be one of two, for light and dark. @param {string} name @returns {string} */
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#555";
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
 
 /** @param {HTMLTableElement} table @param {boolean} line @returns {{ labels: string[], datasets: Series[] }} */

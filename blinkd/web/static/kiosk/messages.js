@@ -31,6 +31,7 @@
  * @property {number} [seconds]
  * @property {boolean} [live]
  * @property {string} [outcome]
+ * @property {boolean} [on] whether somebody is being registered
  */
 
 /**

@@ -170,6 +170,9 @@ export class State {
     } else if (event.event === "refused") {
       this.#decide({ kind: "refusal", reason: event.reason ?? "" }, at, hello.greeting_s);
       if (event.session !== 0) this.guide = null;
+    } else if (event.event === "registration") {
+      if (event.on === false) this.guide = null;
+      else ask(event.step ?? "registering");
     } else if (event.event === "session_ended") this.guide = null;
   }
 
