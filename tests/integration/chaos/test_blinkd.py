@@ -91,6 +91,7 @@ def test_everything_arrives_once_and_both_doors_know_the_same_people(chaos: Chao
     except (AssertionError, BlinkdError, ServerFailed):
         for part in chaos.parts:
             print(part.name, *part.log[-15:], sep="\n  ")  # noqa: T201  for whoever reads the failure
+        print("story", *scenario.story[-100:], sep="\n  ")  # noqa: T201
         raise
     finally:
         print(f"seed {SEED}:", dict(scenario.counts), dict(chaos.staff.done), chaos.parrot.repeated)  # noqa: T201
