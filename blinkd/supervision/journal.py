@@ -50,6 +50,7 @@ class Journal(logging.Handler):
     def __init__(self, send: Send, otherwise: logging.Handler) -> None:
         """send: systemd.journal.send; otherwise: takes what the journal does not."""
         super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))  # level and logger are fields, and logging would write them before each line
         self._send = send
         self._otherwise = otherwise
 

@@ -69,6 +69,7 @@ def the_journal_has_fields_and_no_names(machine: Machine) -> None:
     assert entry["PERSON"] == MAN
     assert re.fullmatch(r"\d+", entry["SESSION"])
     assert (entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]) == ("6", "blinkd")
+    assert str(entry["MESSAGE"]).startswith(f"session {entry['SESSION']}: punch "), entry
     assert NAME not in machine.said(DAEMON)
 
 
@@ -182,6 +183,7 @@ def a_certificate_is_renewed_by_units_alone_but_for_the_authority(machine: Machi
     machine.run("blinkd", "fleet", "issue-relay", "-o", "/etc/blinkd/relay", "--folder", "/root/ca")
     machine.run("systemd-tmpfiles", "--create")
     assert machine.run("stat", "-c", "%U %G %a", "/etc/blinkd/relay/relay.key").stdout == "root blinkd-relay 640\n"
+    machine.run("blinkd", "relay", "check")
     machine.run("blinkd", "relay", "token", "add", "acme", "hr", "--scope", "users:read")
     machine.run("systemctl", "start", RELAY)
     assert machine.run("find", "/var/lib/blinkd-relay", "/root", "-name", "cloud_blink.db", "-printf", "%p %u\n").stdout == (

@@ -2,6 +2,9 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +51,31 @@ def test_the_journal_gets_the_fields_as_fields_and_what_it_does_not_take_is_not_
     assert otherwise.getvalue() == "<6>session 4: refused [SESSION=4 REASON=too_soon]\n"
 
 
+@contextmanager
+def no_other_handlers() -> Iterator[logging.Logger]:
+    """The root logger as a program finds it; what is added to it goes afterwards."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    root.handlers.clear()
+    try:
+        yield root
+    finally:
+        root.handlers[:] = handlers
+
+
+def test_a_message_in_the_journal_is_the_message_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    sent: list[str] = []
+    stand_in = SimpleNamespace(send=lambda message, **_: sent.append(message))
+    monkeypatch.setitem(sys.modules, "systemd", SimpleNamespace(journal=stand_in))
+    monkeypatch.setitem(sys.modules, "systemd.journal", stand_in)
+    with (tmp_path / "err").open("w") as err, no_other_handlers():
+        found = os.fstat(err.fileno())
+        monkeypatch.setattr(sys, "stderr", err)
+        start_log("INFO", {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
+        logging.getLogger("blinkd").warning("camera lost", extra={"fields": {"PART": "camera"}})
+    assert sent == ["camera lost"]
+
+
 @pytest.mark.parametrize("ours", [True, False])
 def test_standard_error_is_written_with_priorities_only_where_it_is_the_journals(
     ours: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
@@ -56,18 +84,9 @@ def test_standard_error_is_written_with_priorities_only_where_it_is_the_journals
         found = os.fstat(err.fileno())
         monkeypatch.setattr(sys, "stderr", err)
         monkeypatch.setitem(sys.modules, "systemd", None)  # as where it could not be built
-        root = logging.getLogger()
-        handlers = root.handlers[:]
-        for handler in handlers:
-            root.removeHandler(handler)
-        try:
+        with no_other_handlers():
             start_log("INFO", {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino if ours else 1}"})
             logging.getLogger("blinkd").warning("camera lost", extra={"fields": {"PART": "camera"}})
-            (made,) = root.handlers
-            root.removeHandler(made)
-        finally:
-            for handler in handlers:
-                root.addHandler(handler)
         err.flush()
         err.seek(0)
         assert err.read() == ("<4>" if ours else "WARNING ") + "camera lost [PART=camera]\n"
