@@ -75,7 +75,7 @@ def test_while_the_daemon_runs_the_page_itself_is_asked(tmp_path: Path) -> None:
         silent = pages(wanted, CLOCK)
         assert (silent.status, "does not answer" in silent.detail, str(port) in silent.fix) == ("warn", True, True)
         stop = threading.Event()
-        work = threading.Thread(target=run, args=(wanted, None, None, stop))
+        work = threading.Thread(target=run, args=(wanted, None, None, None, None, stop, threading.Event()))
         work.start()
         try:
             while (found := pages(wanted, CLOCK)).status != "ok":
