@@ -155,10 +155,10 @@ def test_a_change_is_put_back_by_its_button(state: Path) -> None:
 def test_a_value_that_may_be_empty_can_be_emptied(state: Path) -> None:
     with office(state) as place:
         place.browser = place.signed_in("technician")
-        place.browser.post("/admin/settings/identity", {"identity.match_threshold": "0.7"})
-        assert load().settings.identity.match_threshold == 0.7
-        place.browser.post("/admin/settings/identity", {"identity.match_threshold": ""})
-        assert load().settings.identity.match_threshold is None
+        place.browser.post("/admin/settings/camera", {"camera.exposure_us": "700"})
+        assert load().settings.camera.exposure_us == 700
+        place.browser.post("/admin/settings/camera", {"camera.exposure_us": ""})
+        assert load().settings.camera.exposure_us is None
         assert load().desk == {}
 
 
