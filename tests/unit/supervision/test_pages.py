@@ -124,8 +124,8 @@ def test_a_process_that_hangs_is_noticed_and_replaced_while_nothing_at_the_door_
     house.time.now += 1
     assert (pages.part().state, "does not read" in pages.part().words) == ("degraded", True)
     house.time.now += HUNG_S
-    while len(house.lines(1)) == 1:
-        pages.look()  # asks it to end, and begins another as soon as it has
+    while len(house.lines(1)) < 2:  # it is asked to end, and as soon as it has, another is begun
+        pages.look()
         real_time.sleep(0.01)
     assert house.lines(2)[1] != first
     assert house.screen.full_s == 0.0
