@@ -128,7 +128,8 @@ def test_a_wrong_password_is_told_as_that_only_and_the_right_one_opens(page: Pag
 
 def test_by_keyboard_alone(page: Page, office: Office) -> None:
     page.goto(f"{office.url}/admin/login?next=/admin/operators")
-    page.keyboard.type("Ada")  # the field has the focus already
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("Ada")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
