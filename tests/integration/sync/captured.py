@@ -130,6 +130,7 @@ def captured(folder: Path, database: PostgreSQL) -> Iterator[Captured]:
         found.where["broker's store"] = b"".join(path.read_bytes() for path in sorted(broker.store.rglob("*")) if path.is_file())
         broker.start()
         site.start_relay()
+        site.await_relays()
         assert a.now().returncode == 0
         _hear_out(observers[1], site)
         for observer in observers:
@@ -187,6 +188,7 @@ def logs(found: Captured) -> bytes:
 
 def _at_work(site: Site, a: Terminal, b: Terminal, hands: Hands) -> None:
     site.start_relay()
+    site.await_relays()
     ids = list(PEOPLE)
     _enrol(a, ids[:3])
     _punch(a, hands, 12)

@@ -22,9 +22,11 @@ from blinkd.crypto.unlocked import keep, unlock
 from blinkd.settings import AttendanceSettings, StoreSettings
 from blinkd.store.database import Store, make_folder
 from blinkd.sync.runner import CA_FILE, CERTIFICATE_FILE, KEY_FILE
+from tests.integration.sync.waiting import eventually
 from tests.unit.store.stores import clerk_of
 
 ORG, PASSWORD = "acme", "correct horse battery staple"
+CONNECTED = b"connected to the broker"
 
 
 @dataclass
@@ -133,6 +135,11 @@ class Site:
             )
         self.relays.append(process)
         return process
+
+    def await_relays(self) -> None:
+        """Until every relay has come to the broker: what a terminal says before is said to nobody, and again only after 20 s."""
+        for log in self.folder.glob("r*.log"):
+            eventually(lambda log=log: CONNECTED in log.read_bytes(), f"{CONNECTED.decode()} in {log}")  # type: ignore[misc]
 
     def close(self) -> None:
         for terminal in self.terminals:

@@ -46,6 +46,7 @@ class Stage:
         with self.gate.open() as store:
             store.people.enrol("E-1", "Ann Example", [sample(1)])
         punch(self.gate, 3)
+        self.site.await_relays()
         for terminal in (self.gate, self.rogue):
             done = terminal.now()
             assert done.returncode == 0, done.stderr

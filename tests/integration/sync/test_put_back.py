@@ -37,6 +37,7 @@ def test_what_was_punched_before_since_and_after_is_all_at_the_relay(site: tuple
     with door.open() as store:
         store.people.enrol("E-1", "Ann Example", [])
     here.start_relay()
+    here.await_relays()
     before = punch(door, 3)
     assert door.now().returncode == 0
     waiting = punch(door, 2)  # in the back-up, and not yet at the relay

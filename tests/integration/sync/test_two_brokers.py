@@ -50,6 +50,7 @@ def doors(tmp_path: Path, database: str) -> Iterator[tuple[Site, list[Mosquitto]
             site.relay_port = broker.relay_port
             site.start_relay()
         stack.callback(site.close)
+        site.await_relays()
         balance = HAProxy(tmp_path, brokers)
         balance.start()
         stack.callback(balance.kill)

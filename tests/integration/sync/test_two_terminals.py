@@ -49,6 +49,7 @@ def test_who_is_enrolled_at_one_door_is_known_at_the_other_and_every_punch_arriv
             clerk.attend("E-1", 0.7, {})
     here.start_relay()
     here.start_relay()
+    here.await_relays()
     sent = a.now()
     assert sent.returncode == 0, sent.stdout + sent.stderr
     fetched = b.now()
