@@ -428,9 +428,7 @@ class WebSettings(Section):
     tls_port: int = Field(8443, ge=1, le=65_535)  # of `host`, where that is beyond this machine; the kiosk is not served there
     certificate: Path | None = None  # PEM, with its chain
     key: Path | None = None  # PEM; the daemon's user must be able to read it
-    names: Annotated[
-        list[str], NoDecode
-    ] = []  # by which browsers reach the pages, beside the machine's own and its addresses; others are refused
+    names: Annotated[list[HostName], NoDecode] = []  # by which browsers ask for the pages, beside the machine's own and its addresses
     session_idle_min: int = Field(15, ge=1, le=720)  # minutes without a request after which an operator must log in anew
 
     @field_validator("names", mode="before")

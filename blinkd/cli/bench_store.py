@@ -113,6 +113,7 @@ def _start_s(folder: Path) -> float:
     recording = fetch_media() / QUIET_RECORDING
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BLINKD_")}
     environment |= {"BLINKD_STATE_DIR": str(folder), "BLINKD_CAMERA__DRIVER": "file", "BLINKD_CAMERA__PATH": str(recording)}
+    environment |= {"BLINKD_WEB__ENABLED": "false"}  # its port may be that of a terminal that works
     began = time.perf_counter()
     code = "from blinkd.cli.main import main; main()"
     with subprocess.Popen([sys.executable, "-c", code, "run"], env=environment, stderr=subprocess.PIPE, text=True) as daemon:  # noqa: S603  ourselves

@@ -52,16 +52,17 @@ def bench(
     sync: Annotated[
         bool, typer.Option("--sync", help="Time the way to the relay instead; needs mosquitto and PostgreSQL installed.")
     ] = False,
+    web: Annotated[bool, typer.Option("--web", help="Time the way from a decision to the display instead.")] = False,
     people: Annotated[int, typer.Option("--people", min=1, max=99_999, help="With --store or --sync.")] = bench_store.PEOPLE,
     punches: Annotated[int | None, typer.Option("--punches", min=100, max=10_000_000, help="With --store or --sync.")] = None,
     as_json: bool = JsonFlag,
 ) -> None:
     """Time every stage at 640x480 with one thread, both precisions in turn, and 1:N search.
 
-    With --store what the book takes, with --sync what the way to the relay takes.
+    With --store what the book takes, with --sync what the way to the relay takes, with --web what the way to the display takes.
     """
-    if store or sync:
-        _bench_other(context.obj, people, punches, sync=sync, as_json=as_json)
+    if store or sync or web:
+        _bench_other(context.obj, people, punches, "sync" if sync else "web" if web else "store", as_json=as_json)
         return
     parts = Parts(context.obj)
     picture = measuring.letterboxed(read_picture(image or fetch_media() / BENCH_PICTURE))
@@ -99,8 +100,12 @@ def bench(
     out.print(f"resident memory {memory:.0f} MB before the search galleries; {chosen.model_id} ({chosen.precision})")
 
 
-def _bench_other(settings: Settings, people: int, punches: int | None, *, sync: bool, as_json: bool) -> None:
-    if sync:
+def _bench_other(settings: Settings, people: int, punches: int | None, what: str, *, as_json: bool) -> None:
+    if what == "web":
+        from blinkd.cli import bench_web  # noqa: PLC0415  needs the packages of the pages
+
+        found, show = bench_web.figures(settings), bench_web.show
+    elif what == "sync":
         from blinkd.cli import bench_sync  # noqa: PLC0415  brings the whole of sync, which no other bench needs
 
         found, show = bench_sync.figures(settings, people, punches or bench_sync.PUNCHES), bench_sync.show

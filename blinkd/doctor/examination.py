@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from blinkd.doctor import desk, machine, network, recognition, records, running, timing
+from blinkd.doctor import desk, machine, network, pages, recognition, records, running, timing
 from blinkd.doctor.check import Check
 from blinkd.errors import BlinkdError
 from blinkd.parts import Parts
@@ -25,6 +25,7 @@ def examine(settings: Settings, config: Path = DEFAULT_CONFIG_FILE) -> Iterator[
         ("speed", lambda: recognition.speed(parts)),
         ("threshold", lambda: recognition.threshold(parts)),
         ("daemon", lambda: running.daemon(settings)),
+        ("web", lambda: pages.pages(settings, parts.clock)),
         ("devices", lambda: machine.devices(settings)),
         ("camera", lambda: recognition.camera(settings)),
         ("temperature", machine.temperature),

@@ -15,6 +15,7 @@ from blinkd.supervision.reload import RENEWED_FOR
 
 PART = "web"
 HUNG_S = 20.0  # a process that has read nothing for so long, with its pipe full, is begun anew
+END_S = 1.0  # from asking it to end until it is killed: it has nothing that would be lost
 NEEDED = ("fastapi", "jinja2", "uvicorn", "websockets")
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Pages:
 
     def stop(self, within_s: float) -> None:
         """End it: asked first, then killed."""
-        self._child.stop(within_s)
+        self._child.stop(min(within_s, END_S))
 
     @contextmanager
     def _give(self) -> Iterator[Given]:

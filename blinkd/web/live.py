@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Live:
         self.settings = settings
         self.config = config
         self.tell_daemon = tell_daemon
+        self.changing = threading.RLock()  # held from reading to writing by whoever changes them, so that no change undoes another
         self.parts = Parts(settings, gallery=True)
 
     @property

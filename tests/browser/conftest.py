@@ -24,7 +24,7 @@ ARGUMENTS = [
 SCREENS = Path(__file__).parents[2] / ".cache" / "screens"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # beyond it Playwright's loop would keep other tests from running one of their own
 def browser() -> Iterator[Browser]:
     """One for all tests."""
     with sync_playwright() as playwright:

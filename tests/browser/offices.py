@@ -1,6 +1,7 @@
 """The administration, served in this process over a real store, for a real browser."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from argon2 import PasswordHasher
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from blinkd.clock import SystemClock
+from blinkd.clock import Clock, SystemClock
 from blinkd.crypto.argon import Hasher
 from blinkd.outputs.screen import Screen
 from blinkd.serving.server import Listen, WebServer
@@ -42,14 +43,15 @@ def add_operator(store: Store, name: str, *roles: Role) -> None:
 class Office:
     """Where the pages are, what stands behind them, and the daemon's side of the pictures."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
+        self.closed = threading.Event()
         self.screen = Screen(KioskSettings(), SystemClock())
         with self.screen.channel() as (events, pictures):
             self.hub = Hub(os.dup(events), os.dup(pictures))
         live = Live(settings)
         self.shared = SharedStore(live.parts)
-        self.desk: Desk = make_desk(live, self.shared, self.hub, SystemClock(), hasher=hasher())
+        self.desk: Desk = make_desk(live, self.shared, self.hub, clock, hasher=hasher())
         app = build_app(WebContext(live, self.shared, self.hub, Pages()), self.desk)
         self.server = WebServer(app, Listen(port=0), LOCAL)
         self.url = f"http://127.0.0.1:{self.server.port}"
@@ -57,6 +59,7 @@ class Office:
         self.hub.start(lambda: None)
 
     def close(self) -> None:
+        self.closed.set()
         self.server.stop()
         self.desk.close()
         self.shared.close()
@@ -64,9 +67,9 @@ class Office:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Office]:
-    """Until it is left."""
-    office = Office(settings)
+def serving(settings: Settings, clock: Clock | None = None) -> Iterator[Office]:
+    """Until it is left. clock: of the desk, the machine's without it."""
+    office = Office(settings, clock or SystemClock())
     try:
         yield office
     finally:

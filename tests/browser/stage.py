@@ -14,13 +14,14 @@ from blinkd.outputs.channel import PictureInfo
 from blinkd.outputs.mirror import Shot
 from blinkd.outputs.port import Health, PartHealth, PartState
 from blinkd.outputs.screen import Screen
-from blinkd.parts import Parts
 from blinkd.serving.server import Listen, WebServer
 from blinkd.session.events import Event, EventKind
 from blinkd.settings import KioskSettings, Settings, TerminalSettings
+from blinkd.web.admin.making import make_desk
 from blinkd.web.app import build_app
 from blinkd.web.context import WebContext
 from blinkd.web.hub import Hub
+from blinkd.web.live import Live
 from blinkd.web.pages import Pages
 from blinkd.web.process import LOCAL
 from blinkd.web.shared_store import SharedStore
@@ -53,7 +54,8 @@ class Stage:
         with self.screen.channel() as (events, pictures):
             hub = Hub(os.dup(events), os.dup(pictures))
         self.context = self._context(hub)
-        self._server = WebServer(build_app(self.context), Listen(port=self.port), LOCAL)
+        desk = make_desk(self.context.live, self.context.store, hub, self.context.clock)
+        self._server = WebServer(build_app(self.context, desk), Listen(port=self.port), LOCAL)
         self.port = self._server.port
         self._server.start()
         hub.start(lambda: None)
@@ -106,8 +108,8 @@ class Stage:
         self._artist.start()
 
     def _context(self, hub: Hub) -> WebContext:
-        parts = Parts(self.settings)
-        return WebContext(self.settings, parts, SharedStore(parts), hub, Pages())
+        live = Live(self.settings)
+        return WebContext(live, SharedStore(live.parts), hub, Pages())
 
 
 @contextmanager

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from blinkd.settings import Settings
+
 FOLDER = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(path.name for path in FOLDER.glob("*.service"))
 MOST_EXPOSURE = 20  # tenths: "OK" ends at 5.0, and the daemon needs devices and a network
 ROOTS = {"blinkd-renew.service": 25}  # runs for seconds a day, as root, for what it brings is root's and the daemon's
+BROWSERS = {"blinkd-kiosk.service": 28}  # a compositor with the seat's devices, and a browser that makes a sandbox of its own
+OF_DISPLAYS = ("/usr/bin/cage", "/usr/bin/chromium")  # not installed where there is no display
 LATER = ("RestartSteps", "RestartMaxDelaySec")  # of systemd 254, which older versions pass over
 INSTALLED = "/opt/blinkd/current/bin/blinkd"
 
@@ -20,7 +24,9 @@ def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_service_is_more_exposed_than_it_must_be(name: str) -> None:
-    done = systemd_analyze("security", "--offline=true", f"--threshold={ROOTS.get(name, MOST_EXPOSURE)}", "--no-pager", FOLDER / name)
+    done = systemd_analyze(
+        "security", "--offline=true", f"--threshold={(ROOTS | BROWSERS).get(name, MOST_EXPOSURE)}", "--no-pager", FOLDER / name
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Overall exposure level" in done.stdout
 
@@ -32,7 +38,8 @@ def test_every_key_of_the_units_is_one_that_systemd_knows() -> None:
         for line in done.stderr.splitlines()
         if str(FOLDER) in line or line.startswith("blinkd")  # what else is wrong on this machine is not theirs
     ]
-    strange = [line for line in lines if INSTALLED not in line and not any(f"'{key}'" in line for key in LATER)]
+    absent = (INSTALLED, *OF_DISPLAYS)
+    strange = [line for line in lines if not any(program in line for program in absent) and not any(f"'{key}'" in line for key in LATER)]
     assert strange == []
 
 
@@ -55,3 +62,13 @@ def test_no_service_leaves_a_core_dump_or_writes_outside_its_folders() -> None:
         elsewhere = [line for line in lines if line.startswith("ReadWritePaths=")]
         # the back-ups' places, none of which need be there
         assert name in ROOTS or elsewhere == (["ReadWritePaths=-/var/backups/blinkd -/mnt -/media"] if "upkeep" in name else []), name
+
+
+def test_the_display_is_its_own_user_sees_nothing_of_the_terminal_and_talks_to_nobody_else() -> None:
+    lines = (FOLDER / "blinkd-kiosk.service").read_text().splitlines()
+    assert "User=blinkd-kiosk" in lines
+    assert "u blinkd-kiosk " in (FOLDER / "sysusers.d" / "blinkd.conf").read_text()
+    assert {"IPAddressDeny=any", "IPAddressAllow=localhost", "NoNewPrivileges=yes"} <= set(lines)
+    assert any(line.startswith("InaccessiblePaths=") and "/var/lib/blinkd" in line and "/etc/blinkd" in line for line in lines)
+    web = Settings().web
+    assert f"    http://{web.host}:{web.port}/kiosk" in lines

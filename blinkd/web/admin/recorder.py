@@ -1,6 +1,7 @@
 """Writes the audit: what operators do, and what was refused."""
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blinkd.clock import Clock
@@ -11,10 +12,21 @@ from blinkd.web.shared_store import SharedStore
 if TYPE_CHECKING:
     from blinkd.web.admin.access import Signed
 
-MOST_REFUSALS = 30  # lines an hour; more are counted and told of in one, so that nobody can fill the disk by guessing
+# Lines an hour of each operator, and of all who are not logged in together; more are counted and told of in one. So nobody fills the disk by
+# guessing, and whoever is logged in cannot hide behind somebody who does.
+MOST_REFUSALS = 30
 REFUSALS_S = 3600.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Hour:
+    """since_s: seconds since boot when it began; count: refusals in it; untold: those of them that were not written down."""
+
+    since_s: float
+    count: int = 0
+    untold: int = 0
 
 
 class Recorder:
@@ -23,8 +35,7 @@ class Recorder:
     def __init__(self, store: SharedStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._since_s = float("-inf")
-        self._refusals = self._untold = 0
+        self._hours: dict[int | None, _Hour] = {}  # by operator, who are few
 
     def done(self, signed: "Signed", action: str, target: str = "", outcome: Outcome = "done", reason: str = "") -> None:
         """An operator has done something. target: ids, never names. Raises StoreError: what cannot be audited is not done."""
@@ -38,21 +49,23 @@ class Recorder:
 
     def refused(self, signed: "Signed | None", action: str, target: str = "", reason: str = "") -> None:
         """Somebody was refused something; so many lines an hour at most. A full disk is only logged: the refusal stands."""
+        operator, roles = (None, frozenset[str]()) if signed is None else (signed.operator.id, signed.roles)
         with self._store.use() as store:
             now = self._clock.now()
-            if now.boot_s - self._since_s >= REFUSALS_S:
-                self._since_s, self._refusals = now.boot_s, 0
-                untold, self._untold = self._untold, 0
-            else:
-                untold = 0
-            self._refusals += 1
-            if self._refusals > MOST_REFUSALS:
-                self._untold += 1
+            hour = self._hours.setdefault(operator, _Hour(now.boot_s))
+            untold = 0
+            if now.boot_s - hour.since_s >= REFUSALS_S:
+                untold = hour.untold
+                hour = self._hours[operator] = _Hour(now.boot_s)
+            hour.count += 1
+            if hour.count > MOST_REFUSALS:
+                hour.untold += 1
                 return
-            operator, roles = (None, frozenset[str]()) if signed is None else (signed.operator.id, signed.roles)
             try:
                 if untold:
-                    store.audit.append(now, None, (), "refusals", "", "refused", f"{untold} more within an hour were not written down")
+                    store.audit.append(
+                        now, operator, roles, "refusals", "", "refused", f"{untold} more within an hour were not written down"
+                    )
                 store.audit.append(now, operator, roles, action, target, "refused", reason)
             except StoreError as error:
                 log.error("the audit cannot be written: %s", error)

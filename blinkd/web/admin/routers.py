@@ -38,11 +38,11 @@ def admin_routers(desk: Desk) -> list[APIRouter]:
         operators_router(context, desk.hasher),
         audit_router(context),
         settings_router(context),
+        system_router(context, Examining(lambda: examine(live.settings, live.config_file), context.clock)),
         dashboard_router(context),
         logs_router(context),
         exports_router(context),
         corrections_router(context),
         people_router(context, desk.receipts),
         register_router(context, desk.studio),
-        system_router(context, Examining(lambda: examine(live.settings, live.config_file), context.clock)),
     ]

@@ -70,6 +70,10 @@ def settings_router(context: AdminContext) -> APIRouter:
 
     @router.post(f"{SETTINGS}/{{section}}")
     def save(request: Request, section: str, posted: Annotated[Posted, access.posted("technician")]) -> Response:
+        with context.live.changing:
+            return change(request, section, posted)
+
+    def change(request: Request, section: str, posted: Posted) -> Response:
         now, signed = loaded(), posted.signed
         settings = _settings(section, now)
         typed = {setting.key: posted.form.text(setting.key) for setting in settings if setting.key in posted.form.fields}

@@ -19,7 +19,9 @@ def owner(tmp_path: Path) -> int:
     return tmp_path.stat().st_uid
 
 
-@pytest.mark.parametrize("words", [["enroll", "--name", "Sam"], ["people", "list"], ["doctor"], ["models", "bench"], ["fleet", "request"]])
+@pytest.mark.parametrize(
+    "words", [["enroll", "--name", "Sam"], ["people", "list"], ["doctor"], ["models", "bench"], ["fleet", "request"], ["web", "setup-code"]]
+)
 def test_root_works_on_somebodys_state_folder_as_that_user(words: list[str], tmp_path: Path, owner: int) -> None:
     assert owner_of(tmp_path, words, ROOT) == owner
 

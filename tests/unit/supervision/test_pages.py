@@ -35,6 +35,13 @@ with open(events, closefd=False) as lines, open(sys.argv[1], "a") as out:
     print("end", file=out, flush=True)
 """
 DEAF = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'a'), flush=True); time.sleep(600)"
+REREADS = """
+import os, signal, sys, time
+def said(words): print(words, file=open(sys.argv[1], "a"), flush=True)
+signal.signal(signal.SIGHUP, lambda *_: said("read again"))
+said(os.getpid())
+time.sleep(600)
+"""
 DIES = "import sys; print('life', file=open(sys.argv[1], 'a'), flush=True)"
 
 
@@ -117,24 +124,32 @@ def test_a_process_that_hangs_is_noticed_and_replaced_while_nothing_at_the_door_
     house.time.now += 1
     assert (pages.part().state, "does not read" in pages.part().words) == ("degraded", True)
     house.time.now += HUNG_S
-    pages.look()  # asks it to end
-    while pages._child.running:
+    while len(house.lines(1)) < 2:  # it is asked to end, and as soon as it has, another is begun
+        pages.look()
         real_time.sleep(0.01)
-    pages.look()
     assert house.lines(2)[1] != first
     assert house.screen.full_s == 0.0
     assert pages._child.failures == 0
 
 
-def test_other_settings_are_another_process_and_no_failure(house: House) -> None:
+def test_other_settings_of_the_display_are_another_process_and_no_failure(house: House) -> None:
     pages = house.with_child(READS)
     pages.look()
     first = house.lines(1)[0].split()[0]
-    pages.renew()
+    pages.take(["attendance.grace_min", "kiosk.sound"])
     while pages._child.running:
         real_time.sleep(0.01)
     pages.look()
     assert (house.lines(2)[1].split()[0] == first, pages.part().state) == (False, "ok")
+
+
+def test_other_settings_are_read_again_by_the_process_that_there_is(house: House) -> None:
+    pages = house.with_child(REREADS)
+    pages.look()
+    first = house.lines(1)[0]
+    pages.take(["attendance.grace_min"])
+    assert house.lines(2) == [first, "read again"]
+    assert pages._child.running
 
 
 def test_where_its_packages_are_not_installed_it_says_which_and_is_not_begun(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from blinkd.parts import Parts
 from blinkd.serving.server import Listen, WebServer
 from blinkd.settings import AttendanceSettings, EntrySettings, KioskSettings, Settings, TerminalSettings
+from blinkd.web.admin.making import make_desk
 from blinkd.web.app import build_app
 from blinkd.web.context import WebContext
 from blinkd.web.hub import Hub
 from blinkd.web.kiosk.router import MOST_PAGES
 from blinkd.web.languages import load_language
+from blinkd.web.live import Live
 from blinkd.web.pages import Pages
 from blinkd.web.process import LOCAL
 from blinkd.web.shared_store import SharedStore
@@ -65,14 +66,15 @@ def heard(socket: ClientConnection) -> Any:
 class Kiosk:
     def __init__(self, state: Path, **more: Any) -> None:
         self.settings = Settings(state_dir=state, terminal=TerminalSettings(timezone="Europe/Madrid"), **more)
-        self.parts = Parts(self.settings)
-        self.hub = Hub()
-        self.context = WebContext(self.settings, self.parts, SharedStore(self.parts), self.hub, Pages())
-        self.app = build_app(self.context)
+        live, self.hub = Live(self.settings), Hub()
+        self.parts = live.parts
+        self.context = WebContext(live, SharedStore(self.parts), self.hub, Pages())
+        self.desk = make_desk(live, self.context.store, self.hub, self.context.clock)
+        self.app = build_app(self.context, self.desk)
         self.client = self.of()
 
     def of(self, address: str = "127.0.0.1", base: str = HERE, *, kiosk: bool = True, tls: bool = False) -> "Client":
-        return Client(build_app(self.context, kiosk=kiosk, tls=tls), address, base)
+        return Client(build_app(self.context, self.desk, kiosk=kiosk, tls=tls), address, base)
 
     @contextmanager
     def served(self) -> Iterator["Door"]:
@@ -141,11 +143,13 @@ def test_a_language_that_there_is_not_is_said_in_the_log_and_english_shown(tmp_p
     assert "ar, en, es" in caplog.text
 
 
-@pytest.mark.parametrize(("address", "base"), [("192.0.2.7", HERE), ("127.0.0.1", "http://evil.example"), ("2001:db8::1", HERE)])
-def test_others_and_pages_of_elsewhere_are_refused(kiosk: Kiosk, address: str, base: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "base", "status"), [("192.0.2.7", HERE, 403), ("127.0.0.1", "http://evil.example", 421), ("2001:db8::1", HERE, 403)]
+)
+def test_others_and_pages_of_elsewhere_are_refused(kiosk: Kiosk, address: str, base: str, status: int) -> None:
     client = kiosk.of(address, base)
-    assert client.get("/kiosk").status_code == 403
-    assert client.post("/kiosk/not-me", json={"seq": 1}, headers={"Origin": base}).status_code == 403
+    assert client.get("/kiosk").status_code == status
+    assert client.post("/kiosk/not-me", json={"seq": 1}, headers={"Origin": base}).status_code == status
 
 
 def test_this_machine_by_its_other_names_is_let_in(kiosk: Kiosk) -> None:
@@ -157,7 +161,7 @@ def test_where_the_network_is_served_there_is_no_kiosk(kiosk: Kiosk) -> None:
     client = kiosk.of(kiosk=False, tls=True, base="https://127.0.0.1:8443")
     assert client.get("/kiosk").status_code == 404
     assert client.get("/kiosk").headers["Strict-Transport-Security"]
-    assert client.post("/kiosk/not-me", json={"seq": 1}).status_code == 404
+    assert client.post("/kiosk/not-me", json={"seq": 1}, headers={"Origin": "https://127.0.0.1:8443"}).status_code == 404
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:9", "null", None])

@@ -34,7 +34,7 @@ def test_it_serves_until_the_daemon_has_ended(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, web=WebSettings(port=port))
     read, write = os.pipe()
     stop = threading.Event()
-    work = threading.Thread(target=run, args=(settings, read, None, stop))
+    work = threading.Thread(target=run, args=(settings, None, None, read, None, stop, threading.Event()))
     work.start()
     try:
         while True:
@@ -54,11 +54,11 @@ def test_a_port_that_is_taken_is_said_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings(state_dir=tmp_path, web=WebSettings(port=taken.getsockname()[1]))
         with pytest.raises(ConfigError, match=r"choose another web\.port"):
-            run(settings, None, None, threading.Event())
+            run(settings, None, None, None, None, threading.Event(), threading.Event())
 
 
 def test_a_certificate_that_is_missing_is_said(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     web = WebSettings(host="0.0.0.0", port=port, certificate=tmp_path / "no.pem", key=tmp_path / "no.key")
     with pytest.raises(ConfigError, match=r"no\.pem: no such file"):
-        run(Settings(state_dir=tmp_path, web=web), None, None, threading.Event())
+        run(Settings(state_dir=tmp_path, web=web), None, None, None, None, threading.Event(), threading.Event())

@@ -46,6 +46,10 @@ def terminal_router(context: AdminContext) -> APIRouter:
 
     @router.post(STEP.path)
     def save(request: Request, posted: Annotated[Posted, access.posted(*STEP.roles)]) -> Response:
+        with context.live.changing:
+            return take_over(request, posted)
+
+    def take_over(request: Request, posted: Posted) -> Response:
         form, signed, now = posted.form, posted.signed, load(context.live.config)
         settings = {setting.key: setting for setting in settings_of("terminal", now, os.environ)}
         typed = {field: form.text(field) for field in KEYS if field in form.fields}

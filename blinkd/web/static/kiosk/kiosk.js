@@ -82,7 +82,7 @@ function take(message) {
  */
 function see(info, jpeg) {
   state.see(info, performance.now());
-  if (root.dataset["view"] === "guide") void mirror.draw(info, jpeg);
+  void mirror.draw(info, jpeg); // also while it is not shown: it is there at once then
 }
 
 element("not-me", HTMLButtonElement).addEventListener("click", () => {
@@ -90,6 +90,7 @@ element("not-me", HTMLButtonElement).addEventListener("click", () => {
   if (punch) notMe.ask(punch);
 });
 new ResizeObserver(() => display.fit()).observe(display.stage); // also when the foot comes and goes
+new ResizeObserver(() => mirror.again()).observe(mirror.canvas);
 document.addEventListener("contextmenu", (event) => event.preventDefault());
 
 const scheme = location.protocol === "https:" ? "wss" : "ws";

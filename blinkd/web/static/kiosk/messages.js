@@ -14,6 +14,7 @@
 /**
  * @typedef {object} SessionEvent
  * @property {"event"} kind
+ * @property {number} n running number of all messages
  * @property {string} event session_started, identified, challenge, punch, refused …
  * @property {number} session 0 for PIN and badge
  * @property {string} utc

@@ -19,6 +19,8 @@ export class Mirror {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });
     this.busy = false;
+    /** @type {{picture: ImageBitmap, info: PictureInfo} | null} */
+    this.last = null;
     /** @type {{scale: number, middle: number} | null} how much of the picture is shown */
     this.cut = null;
   }
@@ -33,13 +35,19 @@ export class Mirror {
     this.busy = true;
     try {
       const picture = await createImageBitmap(jpeg);
+      this.last?.picture.close();
+      this.last = { picture, info };
       this.#paint(this.context, picture, info);
-      picture.close();
     } catch {
       // a picture that cannot be read: the next one comes soon
     } finally {
       this.busy = false;
     }
+  }
+
+  /** The place has another size: draw the last picture into it. */
+  again() {
+    if (this.last && this.context) this.#paint(this.context, this.last.picture, this.last.info);
   }
 
   /**

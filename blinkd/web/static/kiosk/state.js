@@ -35,6 +35,7 @@ export class State {
     /** @type {Health | null} */
     this.health = null;
     this.linked = false;
+    this.seen = 0; // number of the newest event: one that comes just when the line is opened is told twice
     this.heardAt = -Infinity;
     this.clockOffset = 0; // of the terminal's clock from the browser's, ms
     /** @type {{key: string, number: number, of: number, until: number} | null} */
@@ -58,6 +59,7 @@ export class State {
       this.heardAt = now;
       this.#setClock(message.utc);
       this.guide = null;
+      this.seen = Math.max(0, ...message.recent.map((event) => event.n));
       for (const event of message.recent) this.#event(event, now - (event.age_s ?? 0) * 1000);
     } else if (message.kind === "health") {
       this.health = message;
@@ -65,7 +67,7 @@ export class State {
       this.#setClock(message.utc);
     } else if (message.kind === "event") {
       this.heardAt = now;
-      this.#event(message, now);
+      if (message.n > this.seen) this.#event(message, now);
     }
   }
 

@@ -275,6 +275,15 @@ def test_guesses_do_not_fill_the_disk(tmp_path: Path) -> None:
         ]
 
 
+def test_whoever_is_logged_in_cannot_hide_behind_guesses(tmp_path: Path) -> None:
+    with office(tmp_path, pages) as place:
+        browser = place.signed_in("technician")
+        for number in range(MOST_REFUSALS + 5):
+            wrong(place.another(f"192.0.2.{number}"), f"name{number}")
+        browser.get("/admin/plain")
+        assert place.acts()[-1] == ("page", "/admin/plain", "refused", "role")
+
+
 def test_a_password_is_hashed_anew_when_the_parameters_have_changed(tmp_path: Path) -> None:
     with office(tmp_path, pages) as place:
         operator = place.operator()
