@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from blinkd.clock import SystemClock
 from blinkd.errors import ServerFailed
 from blinkd.measure.bench import BENCH_SIZE, Timing
 from blinkd.measure.servers.ports import free_ports
+from blinkd.ourselves import COMMAND
 from blinkd.outputs.screen import Screen
 from blinkd.session.events import Event
 from blinkd.settings import Settings
@@ -83,7 +83,7 @@ def _process(screen: Screen, folder: Path) -> Iterator[tuple[subprocess.Popen[by
     environment |= {"BLINKD_STATE_DIR": str(folder), "BLINKD_WEB__PORT": str(port), "BLINKD_LOG__LEVEL": "WARNING"}
     with screen.channel() as (events, pictures):
         ends = ["--events", str(events), "--pictures", str(pictures)]
-        command = [sys.executable, "-m", "blinkd", "web", "run", "--parent", str(os.getpid()), *ends]
+        command = [*COMMAND, "web", "run", "--parent", str(os.getpid()), *ends]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(events, pictures))  # noqa: S603  ourselves
     with process:
         try:
