@@ -63,6 +63,7 @@ class Hub:
         self._recent: deque[Message] = deque(maxlen=RECENT)
         self._health: Message | None = None
         self._heard = float("-inf")
+        self._number = 0  # of the daemon's newest message
 
     @property
     def health(self) -> Message | None:
@@ -116,6 +117,7 @@ class Hub:
         """Take a message of the daemon, in whatever thread reads it."""
         with self._lock:
             self._heard = self._clock()
+            self._number = int(message.get("n") or self._number)
             if message.get("kind") == "health":
                 self._health = message
             elif message.get("kind") == "event":
@@ -123,6 +125,16 @@ class Hub:
             listeners = list(self._listeners)
         for listener in listeners:
             listener.tell(message)
+
+    def announce(self, message: Message) -> None:
+        """Say something of this process's own to whoever listens now: it is no sign of life of the daemon, and whoever comes later is not told.
+
+        It is numbered between the daemon's messages, by which displays know what they have seen.
+        """
+        with self._lock:
+            numbered, listeners = {**message, "n": self._number + 0.5}, list(self._listeners)
+        for listener in listeners:
+            listener.tell(numbered)
 
     # --- its threads -----------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def make_desk(live: Live, store: SharedStore, hub: Hub, clock: Clock, *, hasher:
     access = Access(store, clock, recorder, kept, _idle_s(live))
     passwords = hasher or Hasher()
     # with networks of its own, which it lets go of
-    studio = Studio(lambda: Parts(live.settings, gallery=True), clock, hub, lambda hint: hub.heard(told_by_display(hint, clock.now())))
+    studio = Studio(lambda: Parts(live.settings, gallery=True), clock, hub, lambda hint: hub.announce(told_by_display(hint, clock.now())))
     context = AdminContext(live, store, hub, clock, access, recorder, notices, Drawing(lambda: live.settings, notices))
     return Desk(context, SigningIn(store, clock, passwords, recorder), passwords, kept, Receipts(clock), studio)
 

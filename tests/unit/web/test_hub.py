@@ -137,3 +137,21 @@ def _soon(asked: "Future[Picture]") -> Picture | None:
         return asked.result(0.05)
     except TimeoutError:
         return None
+
+
+def test_what_this_process_says_itself_stands_between_the_daemons_words_and_is_no_sign_of_its_life() -> None:
+    hub = Hub()
+
+    async def listen() -> list[float]:
+        with hub.listen() as listener:
+            hub.heard({"kind": "event", "event": "registration", "n": 7})
+            hub.announce({"kind": "event", "event": "registration", "step": "turn_left"})
+            hub.heard({"kind": "event", "event": "registration", "n": 8})
+            told = [await asyncio.wait_for(listener.next(), WAIT_S) for _ in range(3)]
+        return [message["n"] for message in told if message is not None]
+
+    assert asyncio.run(listen()) == [7, 7.5, 8]
+    assert [message["n"] for message in hub.recent()] == [7, 8]
+    quiet = Hub()
+    quiet.announce({"kind": "event", "event": "registration"})
+    assert quiet.silent_s == float("inf")
