@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, MutableMapping
 
 FEED_SHARE = 0.25  # of the watchdog's patience: so often it is fed where there is something to feed it with
+MUST_S = (
+    2.0  # how long a manager that does not read is waited for with what is said once; all else it misses, for the door does not wait for it
+)
 MOST_WORDS = 400  # characters of the status; `systemctl status` shows one line
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ class Notifier:
 
     def ready(self) -> None:
         """Start, or reload, is over."""
-        self._tell("READY=1")
+        self._tell("READY=1", wait_s=MUST_S)
 
     def reloading(self) -> None:
         """Until `ready`."""
@@ -73,7 +76,8 @@ class Notifier:
             self._socket.close()
             self._socket = None
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str, wait_s: float = 0.0) -> None:
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # a full queue or a manager that restarts; what matters is said again
+            self._socket.settimeout(wait_s)
+            with contextlib.suppress(OSError):  # a full queue or a manager that restarts; signs of life and status are said again
                 self._socket.send("\n".join(lines).encode())

@@ -1,4 +1,5 @@
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,4 +73,16 @@ def test_without_systemd_or_with_one_that_is_gone_nothing_is_said_and_nothing_ra
         notifier.ready()
         notifier.alive()
         notifier.close()
+        notifier.close()
+
+
+def test_a_manager_that_does_not_read_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4000000"}, times := Times())
+        for number in range(1000):  # a kernel keeps ten or some hundred of them; the next one would wait for ever
+            notifier.status(f"working, {number}")
+            notifier.alive()
+            times.now += 1
+        assert deaf.recv(100) == b"STATUS=working, 0"
         notifier.close()
