@@ -6,7 +6,6 @@ import threading
 import time
 from pathlib import Path
 
-
 MARK = "everything before this was said before somebody asked"
 
 

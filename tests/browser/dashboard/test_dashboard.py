@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from blinkd.cli.making import counted
 from playwright.sync_api import Browser, Page, Route
 
 from blinkd.attendance.reports.period import period_of
 from blinkd.attendance.reports.report import Site
 from blinkd.clock import Instant
+from blinkd.office.making import counted
 from blinkd.relay.dashboard.pages import Pages
 from tests.browser.dashboard.conftest import cards, enter, opened, rows
 from tests.browser.dashboard.organisation import HOSTILE, NOW, PASSWORD, ZONE, Organisation
