@@ -436,6 +436,7 @@ readonly STANDALONE=$ETC/standalone # its being there is the choice to work with
 readonly RECORDS=$R/var/lib/blinkd
 if [[ -z $R ]]; then ACCOUNT=blinkd GROUP=blinkd; else ACCOUNT=$(id -un) GROUP=$(id -gn); fi
 readonly ACCOUNT GROUP
+readonly DISPLAY_ACCOUNT=blinkd-kiosk
 readonly RELAY_ACCOUNT=blinkd-relay RELAY_RECORDS=$R/var/lib/blinkd-relay
 # Where the administrator's own units lie apart from the distribution's; changes by hand go to /etc/systemd, which wins
 readonly UNITS=$R/usr/local/lib/systemd/system
@@ -1189,7 +1190,7 @@ remove_records() {
     # where systemd made the folder itself it may be needed
     if ! grep -qs "$(dirname -- "$KEY_SEALED")" /usr/lib/tmpfiles.d/*.conf; then remove_empty "$(dirname -- "$KEY_SEALED")"; fi
     local name
-    for name in "$ACCOUNT" "$RELAY_ACCOUNT"; do
+    for name in "$ACCOUNT" "$RELAY_ACCOUNT" "$DISPLAY_ACCOUNT"; do
         if [[ -z $R && $(getent passwd "$name") ]]; then userdel "$name" || return; fi
         if [[ -z $R && $(getent group "$name") ]]; then groupdel "$name" || return; fi
     done

@@ -104,6 +104,14 @@ def test_the_frame_rate_is_either_within_its_limits_or_refused_by_name(fps: floa
                 load_settings(path)
 
 
+@pytest.mark.parametrize(
+    ("host", "opened"), [("127.0.0.1", False), ("::1", False), ("127.8.8.8", False), ("0.0.0.0", True), ("10.0.0.7", True)]
+)
+def test_the_pages_are_opened_to_others_where_their_address_is_not_of_this_machine(write: Write, host: str, opened: bool) -> None:
+    tls = 'certificate = "/c"\nkey = "/k"\n' if opened else ""
+    assert load_settings(write(f'[web]\nhost = "{host}"\n{tls}')).web.opened is opened
+
+
 # --- the file itself ---
 
 
@@ -201,6 +209,10 @@ def test_a_wrong_type_is_refused_with_key_and_value(write: Write, text: str, key
         ("[attendance]\nshift_start = 9\n", "attendance.shift_start", "9", "09:00:00"),
         ('[attendance]\nshift_start = "25:00"\n', "attendance.shift_start", "'25:00'", "time"),
         ("[session]\nembeddings = 0\n", "session.embeddings", "0", "greater than or equal to 1"),
+        ('[web]\nhost = "door-1"\n', "web.host", "'door-1'", "is no IP address"),
+        ("[web]\nport = 0\n", "web.port", "0", "greater than or equal to 1"),
+        ('[kiosk]\nlanguage = "../en"\n', "kiosk.language", "'../en'", "pattern"),
+        ('[kiosk]\ntheme = "pink"\n', "kiosk.theme", "'pink'", "'auto', 'bright' or 'dark'"),
     ],
 )
 def test_an_impossible_value_is_refused_with_what_is_allowed(write: Write, text: str, key: str, value: str, allowed: str) -> None:
@@ -218,6 +230,13 @@ def test_an_impossible_value_is_refused_with_what_is_allowed(write: Write, text:
         ("[camera]\nreopen_max_s = 0.2\n", "camera", ["reopen_max_s", "0.2", "reopen_first_s", "0.5"]),
         ("[liveness]\near_open = 0.1\n", "liveness", ["ear_open", "0.1", "ear_closed", "0.18"]),
         ("[liveness]\nblink_max_ms = 20\n", "liveness", ["blink_max_ms", "20", "blink_min_ms", "30"]),
+        ('[web]\nhost = "0.0.0.0"\n', "web", ["0.0.0.0", "in clear", "certificate and key", "127.0.0.1"]),
+        ('[web]\ncertificate = "/etc/blinkd/web.pem"\n', "web", ["certificate and key belong together"]),
+        (
+            '[web]\nhost = "::"\ncertificate = "/c"\nkey = "/k"\nport = 9000\ntls_port = 9000\n',
+            "web",
+            ["port and tls_port are both 9000"],
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_both(write: Write, text: str, section: str, words: list[str]) -> None:

@@ -79,6 +79,27 @@ def the_service_sees_no_more_than_it_must(machine: Machine) -> None:
     assert machine.run("stat", "-c", "%a", "/run/blinkd").stdout == "755\n"
 
 
+def the_pages_are_served_by_a_child_that_sees_no_more_and_the_display_is_not_begun_by_itself(machine: Machine) -> None:
+    address = "http://127.0.0.1:8480/kiosk"
+    ask = f"import urllib.request; print(urllib.request.urlopen('{address}', timeout=10).read().decode())"
+    machine.wait_until(lambda: machine.run("/opt/blinkd/current/bin/python", "-c", ask, check=False).returncode == 0, READY_S, "no page")
+    assert "/static/kiosk/kiosk.js" in machine.run("/opt/blinkd/current/bin/python", "-c", ask).stdout
+    parts = {part["name"]: part["state"] for part in machine.json("cat", "/var/lib/blinkd/status.json")["parts"]}
+    assert parts["web"] == "ok", parts
+    (process,) = machine.run("pgrep", "-u", "blinkd", "-f", "web run").stdout.split()
+    status = machine.run("cat", f"/proc/{process}/status").stdout
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
+    assert re.search(r"^Seccomp:\s+2$", status, re.M), status
+    listening = machine.run("cat", "/proc/net/tcp", "/proc/net/tcp6").stdout
+    assert re.findall(r"([0-9A-F]+):2120 0+:0000 0A", listening) == ["0100007F"], "port 8480 of this machine only"
+    assert machine.unit("blinkd-kiosk.service", "LoadState", "ActiveState", "UnitFileState") == {
+        "LoadState": "loaded",
+        "ActiveState": "inactive",
+        "UnitFileState": "disabled",
+    }
+    assert machine.run("id", "-un", "blinkd-kiosk").stdout == "blinkd-kiosk\n"
+
+
 def hup_takes_over_what_it_can_and_says_what_needs_a_restart(machine: Machine) -> None:
     machine.run(
         "sed",
@@ -200,6 +221,7 @@ SCENARIOS: tuple[Callable[[Machine], None], ...] = (
     standalone_it_starts_is_ready_checks_a_man_in_and_says_so,
     the_journal_has_fields_and_no_names,
     the_service_sees_no_more_than_it_must,
+    the_pages_are_served_by_a_child_that_sees_no_more_and_the_display_is_not_begun_by_itself,
     hup_takes_over_what_it_can_and_says_what_needs_a_restart,
     a_process_that_looks_at_no_frames_is_killed_and_begun_anew,
     what_was_recorded_is_whole_after_the_kill,
