@@ -6,8 +6,8 @@ from blinkd.capture.factory import source_for
 from blinkd.capture.frame import Frame
 from blinkd.capture.pictures import read_picture
 from blinkd.cli.bench_store import bench_folder
+from blinkd.cli.demo_cast import DEMO_PEOPLE, DEMO_RECORDING
 from blinkd.cli.output import console, notes
-from blinkd.cli.run import DEMO_PEOPLE, DEMO_RECORDING
 from blinkd.measure.traffic.camera import measure_camera
 from blinkd.measure.traffic.drain import measure_drain, sample_of
 from blinkd.measure.traffic.ingest import measure_ingest

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from blinkd.capture.pictures import read_picture
+from blinkd.cli.demo_cast import DEMO_PEOPLE, DEMO_RECORDING
 from blinkd.cli.demo_site import Site, join, site, synchronise, unlocked
 from blinkd.cli.output import console, one_line, print_json
 from blinkd.cli.relay_rows import entries, in_clear, read_entry, read_record, records
 from blinkd.cli.replay import play, replay_start
-from blinkd.cli.run import DEMO_PEOPLE, DEMO_RECORDING
 from blinkd.clock import ReplayClock
 from blinkd.crypto.keyring import Keyring
 from blinkd.errors import DemoFailed

@@ -10,7 +10,7 @@ from blinkd.errors import ConfigError
 
 VERBS = {  # in the order of the help: name, module of blinkd.cli
     "run": "run",
-    "demo": "run",
+    "demo": "demo",
     "replay": "replay",
     "enroll": "enrol",
     "import": "enrol",

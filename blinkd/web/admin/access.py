@@ -18,6 +18,7 @@ from blinkd.store.operators import Operator, Role
 from blinkd.web.admin.forms import FORM_BYTES, Fields, read_form
 from blinkd.web.admin.kept_forms import KeptForms
 from blinkd.web.admin.recorder import Recorder
+from blinkd.web.admin.signed import Signed
 from blinkd.web.shared_store import SharedStore
 
 TOKEN_BYTES = 32
@@ -30,22 +31,6 @@ CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 BACKGROUND_HEADER = "x-blinkd-background"  # a script asks by itself: that keeps nobody signed in
 OWN_PASSWORD = frozenset({"/admin/account", "/admin/logout"})  # what somebody may reach whose password was chosen by somebody else
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """Whoever is logged in. session_id: says which session it is, and opens nothing; csrf: goes into every form as the field `csrf`, or into the
-    header X-CSRF-Token.
-    """  # fmt: skip
-
-    operator: Operator
-    roles: frozenset[Role]
-    session_id: str
-    csrf: str
-
-    def may(self, *roles: Role) -> bool:
-        """Whether they have one of these roles."""
-        return bool(self.roles & set(roles))
 
 
 @dataclass(frozen=True, slots=True)

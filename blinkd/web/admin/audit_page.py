@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from blinkd.web.admin.access import Signed
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.paging import Paging
+from blinkd.web.admin.signed import Signed
 
 AUDIT = "/admin/audit"
 

@@ -11,10 +11,11 @@ from blinkd.clock import Clock
 from blinkd.parts import Parts
 from blinkd.settings import Settings
 from blinkd.store.database import Store
-from blinkd.web.admin.access import Access, Signed
+from blinkd.web.admin.access import Access
 from blinkd.web.admin.drawing import Drawing
 from blinkd.web.admin.notices import Kind, Notices
 from blinkd.web.admin.recorder import Recorder
+from blinkd.web.admin.signed import Signed
 from blinkd.web.hub import Hub
 from blinkd.web.live import Live
 from blinkd.web.shared_store import SharedStore

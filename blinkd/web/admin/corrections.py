@@ -13,10 +13,11 @@ from blinkd.attendance.punch import Direction
 from blinkd.attendance.supervisor import LONGEST_WHY, Supervisor
 from blinkd.errors import NotAllowed, RequestRefused, StoreError, UnknownPerson
 from blinkd.store.punch_pages import WantedPunches
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
 from blinkd.web.admin.log_lines import STATUS_WORDS, Line, line_of
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 
 BIGGEST = 2**63 - 2

@@ -11,8 +11,8 @@ from blinkd.attendance.reports.payroll import hours
 from blinkd.attendance.reports.totals import Totals
 from blinkd.office.making import site_of
 from blinkd.office.overview import Overview, overview
-from blinkd.web.admin.access import Signed
 from blinkd.web.admin.context import AdminContext
+from blinkd.web.admin.signed import Signed
 
 NAMED = 50  # people in each list; the others are counted, and People and Logs have them all
 

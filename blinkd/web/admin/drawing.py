@@ -8,9 +8,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from blinkd.settings import Settings
-from blinkd.web.admin.access import Signed
 from blinkd.web.admin.navigation import screens_of
 from blinkd.web.admin.notices import Notices
+from blinkd.web.admin.signed import Signed
 from blinkd.web.pages import Pages
 
 # Browsers that say by Origin where a form comes from say "null" under the kiosk's no-referrer

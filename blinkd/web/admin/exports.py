@@ -13,9 +13,10 @@ from blinkd.errors import ReportRefused, RequestRefused, UnknownPerson
 from blinkd.office.making import chosen, counted, site_of
 from blinkd.office.payroll import payroll_csv, payroll_period, refuse_provisional
 from blinkd.store.transcript import transcript
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.filters import date_of, span_of
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain, sentence
 
 MOST_DAYS = 400  # of one file: a year and the month that one is late with it

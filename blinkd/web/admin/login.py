@@ -8,11 +8,12 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from blinkd.errors import RequestRefused
-from blinkd.web.admin.access import Posted, Signed, address_of
+from blinkd.web.admin.access import Posted, address_of
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import read_form
 from blinkd.web.admin.kept_forms import SECRETS_LEFT_OUT, KeptForms
 from blinkd.web.admin.navigation import home_of
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.signing_in import Attempt, SigningIn
 
 LOGIN, AGAIN, SETUP = "/admin/login", "/admin/again", "/admin/setup"

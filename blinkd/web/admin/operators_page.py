@@ -8,11 +8,12 @@ from starlette.responses import Response
 from blinkd.crypto.argon import Hasher
 from blinkd.errors import OperatorRefused, RequestRefused
 from blinkd.store.operators import ROLES, Operator, Role
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.account import problem_of
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
 from blinkd.web.admin.login import sentence
+from blinkd.web.admin.signed import Signed
 
 OPERATORS = "/admin/operators"
 ROLE_WORDS = {

@@ -11,10 +11,11 @@ from blinkd.attendance.punch import PersonStatus
 from blinkd.attendance.shifts.assignments import Planner
 from blinkd.errors import ConfigError, EnrolmentRefused, NotAllowed, RequestRefused, UnknownPerson
 from blinkd.store.database import Store
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.filters import date_of
 from blinkd.web.admin.forms import Fields
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 from blinkd.web.registration.eyes import groups_of
 

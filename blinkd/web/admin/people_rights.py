@@ -13,9 +13,10 @@ from blinkd.clock import Clock
 from blinkd.errors import NotAllowed, RequestRefused, UnknownPerson
 from blinkd.store.dossier import dossier
 from blinkd.store.erasure import Hours
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.people_changes import Show
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 
 MOST_RECEIPTS = 32  # that wait to be fetched

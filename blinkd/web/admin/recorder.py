@@ -2,15 +2,12 @@
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from blinkd.clock import Clock
 from blinkd.errors import StoreError
 from blinkd.store.audit import Outcome
+from blinkd.web.admin.signed import Signed
 from blinkd.web.shared_store import SharedStore
-
-if TYPE_CHECKING:
-    from blinkd.web.admin.access import Signed
 
 # Lines an hour of each operator, and of all who are not logged in together; more are counted and told of in one. So nobody fills the disk by
 # guessing, and whoever is logged in cannot hide behind somebody who does.
@@ -37,7 +34,7 @@ class Recorder:
         self._clock = clock
         self._hours: dict[int | None, _Hour] = {}  # by operator, who are few
 
-    def done(self, signed: "Signed", action: str, target: str = "", outcome: Outcome = "done", reason: str = "") -> None:
+    def done(self, signed: Signed, action: str, target: str = "", outcome: Outcome = "done", reason: str = "") -> None:
         """An operator has done something. target: ids, never names. Raises StoreError: what cannot be audited is not done."""
         with self._store.use() as store:
             store.audit.append(self._clock.now(), signed.operator.id, signed.roles, action, target, outcome, reason)

@@ -10,11 +10,12 @@ from blinkd.clock import Clock
 from blinkd.errors import EnrolmentRefused, MediaError, NotAllowed, RequestRefused, UnknownPerson
 from blinkd.identity.views import ADVICE
 from blinkd.store.database import Store
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
 from blinkd.web.admin.people import person_of
 from blinkd.web.admin.register_words import as_json, hint_of, refusal, steps_of
+from blinkd.web.admin.signed import Signed
 from blinkd.web.registration.eyes import Record, groups_of
 from blinkd.web.registration.sitting import MODES, Draft, Mode, Owner
 from blinkd.web.registration.studio import Studio, same_person

@@ -10,12 +10,13 @@ from blinkd.errors import ConfigError, RequestRefused
 from blinkd.overlay import overlay_path
 from blinkd.settings_file import Loaded, load
 from blinkd.supervision.reload import RENEWED_FOR
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.changing import RESTART, Taken, take
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.login import sentence
 from blinkd.web.admin.settings_form import changed_by, put
 from blinkd.web.admin.settings_list import Setting, sections, settings_of
+from blinkd.web.admin.signed import Signed
 
 SETTINGS = "/admin/settings"
 RENEWED_S = 5  # until the pages are there again

@@ -9,10 +9,11 @@ from starlette.responses import Response
 from blinkd.errors import BlinkdError
 from blinkd.store.schema import newest_version
 from blinkd.sync.standing import standing
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.examining import Examining
 from blinkd.web.admin.releases import releases
+from blinkd.web.admin.signed import Signed
 
 SYSTEM = "/admin/system"
 SILENT_S = 5.0  # the daemon says something each second

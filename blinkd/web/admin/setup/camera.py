@@ -10,9 +10,10 @@ from starlette.responses import Response
 from blinkd.doctor.check import Check
 from blinkd.doctor.recognition import camera as camera_check
 from blinkd.errors import BlinkdError, RequestRefused
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.setup.steps import STEPS, after, set_standing
+from blinkd.web.admin.signed import Signed
 
 STEP = STEPS[2]
 PICTURE = f"{STEP.path}/picture"

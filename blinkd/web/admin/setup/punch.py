@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from blinkd.web.admin.access import Posted, Signed
+from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.setup.steps import STEPS, after, set_standing
+from blinkd.web.admin.signed import Signed
 
 STEP = STEPS[3]
 WAY_OUT = {  # what to do after a refusal

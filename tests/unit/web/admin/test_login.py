@@ -9,10 +9,11 @@ from argon2 import PasswordHasher
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from blinkd.web.admin.access import BACKGROUND_HEADER, COOKIE, SECURE_COOKIE, Posted, Signed
+from blinkd.web.admin.access import BACKGROUND_HEADER, COOKIE, SECURE_COOKIE, Posted
 from blinkd.web.admin.login import own_path
 from blinkd.web.admin.making import Desk
 from blinkd.web.admin.recorder import MOST_REFUSALS
+from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.signing_in import TRIES_OF_ADDRESS, TRIES_OF_NAME, WITHIN_S
 from tests.unit.store.stores import rows
 from tests.unit.web.admin.desks import PASSWORD, Browser, office
