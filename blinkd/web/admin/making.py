@@ -11,10 +11,10 @@ from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.drawing import Drawing
 from blinkd.web.admin.kept_forms import KeptForms
 from blinkd.web.admin.notices import Notices
-from blinkd.web.admin.people_rights import Receipts
+from blinkd.web.admin.operators.signing_in import SigningIn
+from blinkd.web.admin.people.register_words import told_by_display
+from blinkd.web.admin.people.rights import Receipts
 from blinkd.web.admin.recorder import Recorder
-from blinkd.web.admin.register_words import told_by_display
-from blinkd.web.admin.signing_in import SigningIn
 from blinkd.web.hub import Hub
 from blinkd.web.live import Live
 from blinkd.web.registration.studio import Studio

@@ -3,25 +3,25 @@
 from fastapi import APIRouter
 
 from blinkd.doctor import examine
-from blinkd.web.admin.account import account_router
-from blinkd.web.admin.audit_page import audit_router
-from blinkd.web.admin.corrections import corrections_router
 from blinkd.web.admin.dashboard import dashboard_router
-from blinkd.web.admin.examining import Examining
-from blinkd.web.admin.exports import exports_router
-from blinkd.web.admin.login import login_router
-from blinkd.web.admin.logs import logs_router
+from blinkd.web.admin.logs.corrections import corrections_router
+from blinkd.web.admin.logs.exports import exports_router
+from blinkd.web.admin.logs.logs import logs_router
 from blinkd.web.admin.making import Desk
-from blinkd.web.admin.operators_page import operators_router
-from blinkd.web.admin.people import people_router
-from blinkd.web.admin.register import register_router
-from blinkd.web.admin.settings_page import settings_router
+from blinkd.web.admin.operators.account import account_router
+from blinkd.web.admin.operators.audit import audit_router
+from blinkd.web.admin.operators.login import login_router
+from blinkd.web.admin.operators.page import operators_router
+from blinkd.web.admin.people.people import people_router
+from blinkd.web.admin.people.register import register_router
+from blinkd.web.admin.settings.page import settings_router
 from blinkd.web.admin.setup.camera import camera_router
 from blinkd.web.admin.setup.first import first_router
 from blinkd.web.admin.setup.organisation import organisation_router
 from blinkd.web.admin.setup.punch import punch_router
 from blinkd.web.admin.setup.terminal import terminal_router
-from blinkd.web.admin.system_page import system_router
+from blinkd.web.admin.system.examining import Examining
+from blinkd.web.admin.system.page import system_router
 
 
 def admin_routers(desk: Desk) -> list[APIRouter]:

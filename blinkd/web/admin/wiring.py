@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from blinkd.errors import BlinkdError, PasswordDue, RequestRefused, SignInNeeded, StoreError
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.login import login_address, sentence
 from blinkd.web.admin.navigation import home_of
+from blinkd.web.admin.operators.login import login_address, sentence
 from blinkd.web.admin.signed import Signed
 
 TITLES = {

@@ -8,13 +8,13 @@ from blinkd.crypto.argon import Hasher
 from blinkd.errors import OperatorRefused, RequestRefused, SignInNeeded
 from blinkd.store.operators import ROLES
 from blinkd.web.admin.access import address_of
-from blinkd.web.admin.account import problem_of
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields, read_form
-from blinkd.web.admin.login import sentence
+from blinkd.web.admin.operators.account import problem_of
+from blinkd.web.admin.operators.login import sentence
+from blinkd.web.admin.operators.signing_in import SigningIn
 from blinkd.web.admin.setup.code import check_setup_code, spend_setup_code
 from blinkd.web.admin.setup.steps import SETUP, STEPS, standings
-from blinkd.web.admin.signing_in import SigningIn
 
 GUESSES = "setup code"  # as the name of whose tries are counted
 

@@ -14,10 +14,10 @@ from blinkd.errors import KeyringRefused, WrongPassword
 from blinkd.store.registry import Registry
 from blinkd.sync import founding
 from blinkd.web.admin.access import Posted
-from blinkd.web.admin.account import problem_of
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import FORM_BYTES, Fields
-from blinkd.web.admin.login import sentence
+from blinkd.web.admin.operators.account import problem_of
+from blinkd.web.admin.operators.login import sentence
 from blinkd.web.admin.setup.steps import STEPS, after, set_standing
 from blinkd.web.admin.signed import Signed
 

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from blinkd.errors import ConfigError
 from blinkd.settings_file import load
 from blinkd.web.admin.access import Posted
-from blinkd.web.admin.changing import RESTART, change
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.login import sentence
-from blinkd.web.admin.settings_list import settings_of
+from blinkd.web.admin.operators.login import sentence
+from blinkd.web.admin.settings.changing import RESTART, change
+from blinkd.web.admin.settings.list import settings_of
 from blinkd.web.admin.setup.steps import STEPS, after, set_standing
 from blinkd.web.admin.signed import Signed
 

@@ -16,8 +16,8 @@ from blinkd.crypto.argon import Hasher
 from blinkd.settings import Settings
 from blinkd.store.operators import Operator, Role
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.login import login_router
 from blinkd.web.admin.making import Desk, make_desk
+from blinkd.web.admin.operators.login import login_router
 from blinkd.web.admin.routers import admin_routers
 from blinkd.web.admin.wiring import add_admin
 from blinkd.web.app import build_app

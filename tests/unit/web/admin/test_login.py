@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from blinkd.web.admin.access import BACKGROUND_HEADER, COOKIE, SECURE_COOKIE, Posted
-from blinkd.web.admin.login import own_path
 from blinkd.web.admin.making import Desk
+from blinkd.web.admin.operators.login import own_path
+from blinkd.web.admin.operators.signing_in import TRIES_OF_ADDRESS, TRIES_OF_NAME, WITHIN_S
 from blinkd.web.admin.recorder import MOST_REFUSALS
 from blinkd.web.admin.signed import Signed
-from blinkd.web.admin.signing_in import TRIES_OF_ADDRESS, TRIES_OF_NAME, WITHIN_S
 from tests.unit.store.stores import rows
 from tests.unit.web.admin.desks import PASSWORD, Browser, office
 

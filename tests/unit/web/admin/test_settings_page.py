@@ -9,7 +9,7 @@ import pytest
 
 from blinkd.overlay import OVERLAY_FILE
 from blinkd.settings_file import key_paths, load
-from blinkd.web.admin.settings_list import explanations, sections, settings_of
+from blinkd.web.admin.settings.list import explanations, sections, settings_of
 from tests.unit.web.admin.desks import Office, office
 
 FPS = "/admin/settings/camera"

@@ -7,10 +7,10 @@ import pytest
 
 from blinkd.doctor.check import Check
 from blinkd.errors import StoreError
-from blinkd.web.admin.examining import KEPT_S, Examining
 from blinkd.web.admin.making import Desk
-from blinkd.web.admin.releases import Release, releases
-from blinkd.web.admin.system_page import system_router
+from blinkd.web.admin.system.examining import KEPT_S, Examining
+from blinkd.web.admin.system.page import system_router
+from blinkd.web.admin.system.releases import Release, releases
 from tests.unit.attendance.clocks import SetClock
 from tests.unit.web.admin.desks import office
 

@@ -1,4 +1,4 @@
-from blinkd.web.admin.throttle import MOST_KEYS, Throttle
+from blinkd.web.admin.operators.throttle import MOST_KEYS, Throttle
 
 
 def test_so_many_tries_within_a_time_and_then_a_wait_that_ends() -> None:

@@ -13,8 +13,8 @@ from blinkd.errors import ConfigError, EnrolmentRefused, NotAllowed, RequestRefu
 from blinkd.store.database import Store
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.filters import date_of
 from blinkd.web.admin.forms import Fields
+from blinkd.web.admin.logs.filters import date_of
 from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 from blinkd.web.registration.eyes import groups_of

@@ -10,10 +10,10 @@ from blinkd.crypto.passwords import OPERATOR_STAKES, check_new_password
 from blinkd.errors import PasswordRefused, RequestRefused
 from blinkd.web.admin.access import Posted, address_of
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.login import sentence
 from blinkd.web.admin.navigation import home_of
+from blinkd.web.admin.operators.login import sentence
+from blinkd.web.admin.operators.signing_in import Attempt, SigningIn
 from blinkd.web.admin.signed import Signed
-from blinkd.web.admin.signing_in import Attempt, SigningIn
 
 ACCOUNT = "/admin/account"
 

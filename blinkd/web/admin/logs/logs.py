@@ -13,8 +13,8 @@ from blinkd.store.database import Store
 from blinkd.store.punch_pages import WantedPunches
 from blinkd.store.scans import WantedScans
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.filters import link, number_of, span_of, text_of, word_of
-from blinkd.web.admin.log_lines import REASON_WORDS, STATE_MARKS, STATUS_WORDS, SYNC_MARKS, attempt_of, line_of
+from blinkd.web.admin.logs.filters import link, number_of, span_of, text_of, word_of
+from blinkd.web.admin.logs.lines import REASON_WORDS, STATE_MARKS, STATUS_WORDS, SYNC_MARKS, attempt_of, line_of
 from blinkd.web.admin.signed import Signed
 
 MOST_PEOPLE = 200  # of whom a search may find punches at once; a search that fits more people is too wide to be one

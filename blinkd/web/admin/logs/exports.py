@@ -15,7 +15,7 @@ from blinkd.office.payroll import payroll_csv, payroll_period, refuse_provisiona
 from blinkd.store.transcript import transcript
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.filters import date_of, span_of
+from blinkd.web.admin.logs.filters import date_of, span_of
 from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain, sentence
 

@@ -9,8 +9,8 @@ from blinkd.clock import Clock
 from blinkd.crypto.argon import Hasher
 from blinkd.errors import RequestRefused, StoreError
 from blinkd.store.operators import Operator, known_as
+from blinkd.web.admin.operators.throttle import Throttle
 from blinkd.web.admin.recorder import Recorder
-from blinkd.web.admin.throttle import Throttle
 from blinkd.web.shared_store import SharedStore
 
 WRONG = "wrong name or password"

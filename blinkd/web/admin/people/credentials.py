@@ -11,7 +11,7 @@ from blinkd.errors import NotAllowed, PinRefused, UnknownPerson
 from blinkd.store.replica import Kind
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.people_changes import Show
+from blinkd.web.admin.people.changes import Show
 from blinkd.web.admin.wording import plain
 
 WRONG = (PinRefused, NotAllowed, UnknownPerson)

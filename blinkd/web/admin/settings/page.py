@@ -11,11 +11,11 @@ from blinkd.overlay import overlay_path
 from blinkd.settings_file import Loaded, load
 from blinkd.supervision.reload import RENEWED_FOR
 from blinkd.web.admin.access import Posted
-from blinkd.web.admin.changing import RESTART, Taken, take
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.login import sentence
-from blinkd.web.admin.settings_form import changed_by, put
-from blinkd.web.admin.settings_list import Setting, sections, settings_of
+from blinkd.web.admin.operators.login import sentence
+from blinkd.web.admin.settings.changing import RESTART, Taken, take
+from blinkd.web.admin.settings.form import changed_by, put
+from blinkd.web.admin.settings.list import Setting, sections, settings_of
 from blinkd.web.admin.signed import Signed
 
 SETTINGS = "/admin/settings"

@@ -9,10 +9,10 @@ from blinkd.crypto.argon import Hasher
 from blinkd.errors import OperatorRefused, RequestRefused
 from blinkd.store.operators import ROLES, Operator, Role
 from blinkd.web.admin.access import Posted
-from blinkd.web.admin.account import problem_of
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
-from blinkd.web.admin.login import sentence
+from blinkd.web.admin.operators.account import problem_of
+from blinkd.web.admin.operators.login import sentence
 from blinkd.web.admin.signed import Signed
 
 OPERATORS = "/admin/operators"

@@ -11,9 +11,9 @@ from blinkd.store.schema import newest_version
 from blinkd.sync.standing import standing
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.examining import Examining
-from blinkd.web.admin.releases import releases
 from blinkd.web.admin.signed import Signed
+from blinkd.web.admin.system.examining import Examining
+from blinkd.web.admin.system.releases import releases
 
 SYSTEM = "/admin/system"
 SILENT_S = 5.0  # the daemon says something each second

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from blinkd.overlay import Values
 from blinkd.settings_file import Loaded
 from blinkd.web.admin.forms import Fields
-from blinkd.web.admin.settings_list import Setting, fields_of, kind_of
+from blinkd.web.admin.settings.list import Setting, fields_of, kind_of
 
 LONGEST_VALUE = 2_000  # characters
 

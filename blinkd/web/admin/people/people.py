@@ -11,12 +11,12 @@ from blinkd.identity.views import ADVICE
 from blinkd.store.database import Store
 from blinkd.store.people import Person
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.credentials import credentials_router
-from blinkd.web.admin.filters import text_of, word_of
 from blinkd.web.admin.forms import Fields
+from blinkd.web.admin.logs.filters import text_of, word_of
 from blinkd.web.admin.paging import SIZE, Paging
-from blinkd.web.admin.people_changes import changes_router
-from blinkd.web.admin.people_rights import Receipts, rights_router
+from blinkd.web.admin.people.changes import changes_router
+from blinkd.web.admin.people.credentials import credentials_router
+from blinkd.web.admin.people.rights import Receipts, rights_router
 from blinkd.web.admin.signed import Signed
 
 STATUSES = (("", "any"), ("ACTIVE", "active"), ("DEACTIVATED", "switched off"))

@@ -13,8 +13,8 @@ from blinkd.store.database import Store
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
-from blinkd.web.admin.people import person_of
-from blinkd.web.admin.register_words import as_json, hint_of, refusal, steps_of
+from blinkd.web.admin.people.people import person_of
+from blinkd.web.admin.people.register_words import as_json, hint_of, refusal, steps_of
 from blinkd.web.admin.signed import Signed
 from blinkd.web.registration.eyes import Record, groups_of
 from blinkd.web.registration.sitting import MODES, Draft, Mode, Owner

@@ -13,8 +13,8 @@ from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import read_form
 from blinkd.web.admin.kept_forms import SECRETS_LEFT_OUT, KeptForms
 from blinkd.web.admin.navigation import home_of
+from blinkd.web.admin.operators.signing_in import Attempt, SigningIn
 from blinkd.web.admin.signed import Signed
-from blinkd.web.admin.signing_in import Attempt, SigningIn
 
 LOGIN, AGAIN, SETUP = "/admin/login", "/admin/again", "/admin/setup"
 LONGEST_PATH = 500

@@ -16,7 +16,7 @@ from blinkd.store.punch_pages import WantedPunches
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
 from blinkd.web.admin.forms import Fields
-from blinkd.web.admin.log_lines import STATUS_WORDS, Line, line_of
+from blinkd.web.admin.logs.lines import STATUS_WORDS, Line, line_of
 from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 

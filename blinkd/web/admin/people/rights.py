@@ -15,7 +15,7 @@ from blinkd.store.dossier import dossier
 from blinkd.store.erasure import Hours
 from blinkd.web.admin.access import Posted
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.people_changes import Show
+from blinkd.web.admin.people.changes import Show
 from blinkd.web.admin.signed import Signed
 from blinkd.web.admin.wording import plain
 

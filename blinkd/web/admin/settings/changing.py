@@ -9,8 +9,8 @@ from blinkd.overlay import Values, write_overlay
 from blinkd.settings_file import Loaded, load
 from blinkd.supervision.reload import merge
 from blinkd.web.admin.context import AdminContext
-from blinkd.web.admin.settings_form import put
-from blinkd.web.admin.settings_list import GENERAL, settings_of
+from blinkd.web.admin.settings.form import put
+from blinkd.web.admin.settings.list import GENERAL, settings_of
 from blinkd.web.admin.signed import Signed
 
 RESTART = "sudo systemctl restart blinkd"

@@ -1,0 +1,1 @@
+"""The screens about punches and scan attempts."""

@@ -1,0 +1,1 @@
+"""Operators: logging in, passwords, who they are and what they did."""

@@ -1,0 +1,1 @@
+"""The screen about the terminal itself."""
