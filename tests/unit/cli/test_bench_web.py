@@ -21,6 +21,6 @@ def test_it_times_greetings_with_pictures_beside_them_and_leaves_no_process(
 
 
 def test_a_process_that_does_not_begin_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_web.sys, "executable", "/bin/false")
+    monkeypatch.setattr(bench_web, "COMMAND", ("/bin/false",))
     with pytest.raises(ServerFailed, match="does not serve"):
         bench_web.figures(Settings())
