@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,6 +239,19 @@ def test_not_me_of_no_punch_is_refused(kiosk: Kiosk) -> None:
     assert kiosk.not_me(99).json() == {"done": False, "reason": "too_late"}
     for nonsense in (0, -1, "1", 1.5, None, 2**70):
         assert kiosk.not_me(nonsense).status_code == 422
+
+
+def test_not_me_is_not_read_on_where_it_is_longer_than_it_can_be(kiosk: Kiosk) -> None:
+    read = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            read.append(1)
+            yield b" " * 1024
+
+    answer = kiosk.client.post("/kiosk/not-me", content=endless(), headers={"Origin": HERE, "Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert len(read) < 1000
 
 
 def test_not_me_is_taken_from_the_kiosk_s_own_page_only(kiosk: Kiosk) -> None:
