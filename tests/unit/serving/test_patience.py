@@ -15,16 +15,17 @@ from blinkd.serving.server import Listen, Service, WebServer
 
 TRIED = Service("a page", "web.", "nothing", "tests.patience", stop_s=1)
 
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-async def reads_nothing(scope: Any, receive: Any, send: Send) -> None:
+async def reads_nothing(_scope: Any, _receive: Any, send: Send) -> None:
     """Answers before the body is there."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def reads_all(scope: Any, receive: Any, send: Send) -> None:
+async def reads_all(scope: Any, receive: Receive, send: Send) -> None:
     """Waits for the body's end."""
     while (await receive()).get("more_body"):
         pass
