@@ -43,7 +43,7 @@ FIXED = {
     "liveness.yaw_left": LIFE,
     "liveness.yaw_right": LIFE,
     "door": "a lock that is switched the other way round stands open; it is in the settings' file",
-    "signals": "a light on the line of the lock would open it; it is in the settings' file",
+    "signals": "a light on the line of a lock switches the lock; it is in the settings' file",
     "entry.free_tries": GUESSES,
     "entry.wait_first_s": GUESSES,
     "entry.wait_most_s": GUESSES,

@@ -35,9 +35,8 @@ class PatientProtocol(H11Protocol):
         super().handle_events()
         waiting = self.cycle if self.conn.their_state is h11.SEND_BODY else None
         if waiting is not self._body_of:
-            self._body_deadline = _ended(self._body_deadline)
-            if waiting is not None:
-                self._body_deadline = self.loop.call_later(BODY_S, self.transport.close)
+            _cancel(self._body_deadline)
+            self._body_deadline = None if waiting is None else self.loop.call_later(BODY_S, self.transport.close)
             self._body_of = waiting
 
     def pause_writing(self) -> None:
@@ -48,13 +47,15 @@ class PatientProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """It has read on."""
-        self._read_deadline = _ended(self._read_deadline)
+        _cancel(self._read_deadline)
+        self._read_deadline = None
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._rest()
-        self._body_deadline, self._read_deadline = _ended(self._body_deadline), _ended(self._read_deadline)
+        _cancel(self._body_deadline)
+        _cancel(self._read_deadline)
         super().connection_lost(exc)
 
     def _watch(self) -> None:
@@ -62,9 +63,10 @@ class PatientProtocol(H11Protocol):
             self._deadline = self.loop.call_later(HEADERS_S, self.transport.close)
 
     def _rest(self) -> None:
-        self._deadline = _ended(self._deadline)
+        _cancel(self._deadline)
+        self._deadline = None
 
 
-def _ended(deadline: asyncio.TimerHandle | None) -> None:
+def _cancel(deadline: asyncio.TimerHandle | None) -> None:
     if deadline is not None:
         deadline.cancel()

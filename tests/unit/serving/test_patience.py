@@ -2,11 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from blinkd.serving import patience
@@ -15,17 +15,14 @@ from blinkd.serving.server import Listen, Service, WebServer
 
 TRIED = Service("a page", "web.", "nothing", "tests.patience", stop_s=1)
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-
-async def reads_nothing(_scope: Any, _receive: Any, send: Send) -> None:
+async def reads_nothing(_scope: Scope, _receive: Receive, send: Send) -> None:
     """Answers before the body is there."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def reads_all(scope: Any, receive: Receive, send: Send) -> None:
+async def reads_all(scope: Scope, receive: Receive, send: Send) -> None:
     """Waits for the body's end."""
     while (await receive()).get("more_body"):
         pass
