@@ -28,6 +28,7 @@ FIXED = {
     "attendance.shifts_file": "a path of the machine's files; it is in the settings' file",
     "attendance.holidays_file": "a path of the machine's files; it is in the settings' file",
     "entry.device": "a path of the machine's files; it is in the settings' file",
+    "privacy": "what was erased does not come back, nor who was refused at the door; it is in the settings' file",
     "backup.folder": "a path of the machine's files; it is in the settings' file",
     "identity.match_threshold": "decides who is taken for whom; it is in the settings' file",
     "identity.uncertain_threshold": "decides who is taken for whom; it is in the settings' file",

@@ -137,11 +137,12 @@ def test_it_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:
         "[liveness]\ntexture_deny = 0.0\ntexture_doubt = 0.0\n",
         "[liveness]\nblink_min_ms = 0\n",
         "[entry]\nfree_tries = 20\n",
+        "[privacy]\nscan_log_days = 1\n",  # what one tried at the door
         "[home_assistant]\nnames = true\n",
         "[home_assistant]\ntls = false\n",
     ],
 )
-def test_nothing_that_lets_somebody_in_or_names_people_elsewhere_is_set_at_the_desk(config: Path, text: str) -> None:
+def test_nothing_that_lets_somebody_in_covers_it_up_or_names_people_elsewhere_is_set_at_the_desk(config: Path, text: str) -> None:
     path = lay(config, text)
     with pytest.raises(ConfigError, match="not to be set here"):
         read_overlay(path.parent)

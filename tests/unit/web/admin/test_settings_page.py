@@ -97,7 +97,7 @@ def test_what_needs_a_restart_is_said_and_not_in_force_yet(state: Path) -> None:
         ("liveness", {"liveness.policy": "none"}, "lets a photo in"),
         ("vision", {"vision.precision": "simulated"}, "recognises nobody"),
         ("sync", {"sync.broker": "x" * 2001}, "longer than 2000 characters"),
-        ("privacy", {"privacy.punches_days": "5"}, "5 is too short"),
+        ("session", {"session.embeddings": "0"}, "0 is refused"),
     ],
 )
 def test_a_wrong_value_is_told_at_its_field_and_nothing_is_saved(state: Path, section: str, typed: dict[str, str], said: str) -> None:
