@@ -15,19 +15,40 @@ from blinkd.errors import ConfigError
 OVERLAY_FILE = "desk.toml"
 HEADER = "# Written by the terminal's pages (Settings). Delete a line, or this file, to go back to the settings' file.\n\n"
 
+LIFE = "decides what passes for a sign of life; it is in the settings' file"
+GUESSES = "keeps PINs from being guessed; it is in the settings' file"
+
 # Keys and sections that no page changes, and why
 FIXED = {
     "state_dir": "the place of the data; it is in the settings' file",
     "models_dir": "other networks decide who is let in; it is in the settings' file",
     "camera.pipeline": "a pipeline can read and write any file; it is in the settings' file",
     "camera.path": "a recording instead of the camera would be let in; it is in the settings' file",
+    "camera.url": "a recording that somebody streams would be let in; it is in the settings' file",
     "attendance.shifts_file": "a path of the machine's files; it is in the settings' file",
     "attendance.holidays_file": "a path of the machine's files; it is in the settings' file",
     "entry.device": "a path of the machine's files; it is in the settings' file",
+    "privacy": "what was erased does not come back, nor who was refused at the door; it is in the settings' file",
     "backup.folder": "a path of the machine's files; it is in the settings' file",
     "identity.match_threshold": "decides who is taken for whom; it is in the settings' file",
     "identity.uncertain_threshold": "decides who is taken for whom; it is in the settings' file",
+    "identity.fpir": "decides who is taken for whom; it is in the settings' file",
+    "identity.margin": "decides who is taken for whom; it is in the settings' file",
     "identity.agreement": "keeps a second face out of a visit; it is in the settings' file",
+    "liveness.texture_deny": LIFE,
+    "liveness.texture_doubt": LIFE,
+    "liveness.ear_closed": LIFE,
+    "liveness.ear_open": LIFE,
+    "liveness.blink_min_ms": LIFE,
+    "liveness.blink_max_ms": LIFE,
+    "liveness.yaw_left": LIFE,
+    "liveness.yaw_right": LIFE,
+    "door": "a lock that is switched the other way round stands open; it is in the settings' file",
+    "signals": "a light on the line of a lock switches the lock; it is in the settings' file",
+    "entry.free_tries": GUESSES,
+    "entry.wait_first_s": GUESSES,
+    "entry.wait_most_s": GUESSES,
+    "entry.terminal_free_tries": GUESSES,
     "sync.ca_file": "decides whom the terminal trusts; it is in the settings' file",
     "sync.certificate_file": "who the terminal is; it is in the settings' file",
     "sync.key_file": "who the terminal is; it is in the settings' file",
@@ -37,6 +58,8 @@ FIXED = {
     "metrics.host": "opens the figures to the network; it is in the settings' file",
     "home_assistant.ca_file": "decides whom the terminal trusts; it is in the settings' file",
     "home_assistant.password_file": "a path of the machine's files; it is in the settings' file",
+    "home_assistant.tls": "without it the password goes by in clear; it is in the settings' file",
+    "home_assistant.names": "tells another system who comes; it is in the settings' file",
 }
 
 FIXED_VALUES = {

@@ -38,6 +38,9 @@ class Book(Protocol):
     def append(self, kind: str, members: Mapping[str, Any], now: Instant, note: str | None = None) -> int:
         """Another entry; returns its number."""
 
+    def disowned(self, seq: int) -> int | None:
+        """The number of the entry by which a punch was disowned first; None where it was not."""
+
     def unsynced(self, boot_id: str) -> bool:
         """Whether a punch of that boot has an untrusted time and no clock entry after it."""
 
@@ -109,6 +112,8 @@ class Clerk:
                 raise NotAllowed(
                     f"punch {seq} lies longer ago than {self._settings.disown_s:g} s (attendance.disown_s); ask a supervisor to correct it"
                 )
+            if (said := self._book.disowned(seq)) is not None:
+                return said  # entries stay for ever: a page that says it again and again must not fill the disk
             return self._book.append("disowned", {"target": seq, "subject": punch.subject}, now)
 
     def _turn_away(

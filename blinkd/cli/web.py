@@ -13,7 +13,7 @@ from blinkd.cli.output import JsonFlag, console, notes, print_json
 from blinkd.clock import SystemClock
 from blinkd.parts import Parts
 from blinkd.settings import Settings
-from blinkd.supervision.child import die_with
+from blinkd.supervision.child import die_with, go_first
 from blinkd.supervision.journal import start_log
 from blinkd.web.admin.setup.code import VALID_S, make_setup_code
 
@@ -36,6 +36,7 @@ def run(
     signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
     if parent is not None:
         die_with(parent)
+        go_first()
     settings: Settings = context.obj
     start_log(settings.log.level, os.environ)
     from blinkd.web.process import run as work  # noqa: PLC0415  after the log has begun: it takes a second on a small machine

@@ -62,9 +62,9 @@ class AuditLog:
                     operator,
                     ",".join(sorted(roles)),
                     action,
-                    target[:LONGEST_TARGET],
+                    _one_line(target[:LONGEST_TARGET]),
                     outcome,
-                    reason[:LONGEST_REASON],
+                    _one_line(reason[:LONGEST_REASON]),
                 ),
             )
 
@@ -81,3 +81,8 @@ class AuditLog:
             Act(int(seq), moment_of(us), clock, operator, name, tuple(filter(None, roles.split(","))), action, target, outcome, reason)
             for seq, us, clock, operator, name, roles, action, target, outcome, reason in rows
         ]
+
+
+def _one_line(text: str) -> str:
+    """Without what a terminal or a log would take for another line or for a command: what somebody typed must not look like another act."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

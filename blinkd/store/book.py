@@ -134,6 +134,12 @@ class BookRepository:
             for seq, content, note in cursor:
                 yield int(seq), json.loads(content), note
 
+    def disowned(self, seq: int) -> int | None:
+        """The number of the entry by which a punch was disowned first; None where it was not."""
+        with self._reading():
+            row = self._row("SELECT min(seq) FROM entries WHERE target = ? AND kind = 'disowned'", seq)
+        return None if row is None or row[0] is None else int(row[0])
+
     def ledger(self) -> Ledger:
         """All later entries by which the recorded punches are to be read."""
         return Ledger.of(self.entries(*LEDGER_KINDS))

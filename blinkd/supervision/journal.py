@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 IDENTIFIER = "blinkd"
+OURS = "blinkd"  # the logger above all of this program's
 # syslog's numbers, as sd-daemon(3) has them at the beginning of a line
 PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 
@@ -25,7 +26,9 @@ def start_log(level: str, environ: Mapping[str, str]) -> None:
     plain.setFormatter(Lines(prefixed=under_systemd))
     send = _journal_send() if under_systemd else None
     handler = plain if send is None else Journal(send, plain)
-    logging.basicConfig(level=level, handlers=[handler])
+    # libraries tell at DEBUG what goes through them: names, hashes of passwords and of sessions in statements, whole messages of the display
+    logging.basicConfig(level=max(logging.INFO, logging.getLevelNamesMapping()[level]), handlers=[handler])
+    logging.getLogger(OURS).setLevel(level)
 
 
 class Lines(logging.Formatter):

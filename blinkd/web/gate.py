@@ -35,7 +35,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         if not self._is_ours(headers.get("host", "")):
-            await _refuse(421, "this terminal is not called that; add the name to web.hosts if it is", scope, receive, send)
+            await _refuse(421, "this terminal is not called that; add the name to web.names if it is", scope, receive, send)
         elif not comes_from_here(scope, headers):
             await _refuse(403, "this was sent by a page that is not this terminal's; open the terminal's own page", scope, receive, send)
         else:

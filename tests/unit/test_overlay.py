@@ -65,7 +65,7 @@ def test_the_state_folder_may_come_from_a_variable(tmp_path: Path, monkeypatch: 
         ('[camera]\nfps = "12"\n', "fps"),
         ("[camera]\nfsp = 12\n", "did you mean 'camera.fps'?"),
         ("camera = 3\n", "camera"),
-        ("[liveness]\near_open = 0.1\n", "ear_open"),
+        ("[camera]\nreopen_max_s = 0.2\n", "reopen_max_s"),
         ('state_dir = "/elsewhere"\n', "'state_dir': not to be set here"),
         ('[relay]\nbroker = "x"\n', "'relay.broker': not to be set here"),
         ('[web]\nhost = "0.0.0.0"\n', "'web.host': not to be set here"),
@@ -102,8 +102,8 @@ def test_what_is_tried_is_refused_with_the_key(config: Path) -> None:
         load(config, desk={"camera": {"fps": 0.0, "rotation": 45}})
     assert set(refused.value.at) == {"camera.fps", "camera.rotation"}
     with pytest.raises(ConfigError) as refused:
-        load(config, desk={"liveness": {"ear_open": 0.1}})
-    assert set(refused.value.at) == {"liveness"}
+        load(config, desk={"camera": {"reopen_max_s": 0.2}})
+    assert set(refused.value.at) == {"camera"}
     with pytest.raises(ConfigError) as refused:
         load(config, desk={"web": {"port": 1}})
     assert set(refused.value.at) == {"web.port"}
@@ -118,12 +118,34 @@ def test_doctor_says_what_is_in_force(config: Path) -> None:
 
 
 def test_it_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:
-    values = {"camera": {"fps": 12.5, "url": 'rtsp://h/"quoted"\n'}, "terminal": {"others": ["a", "b"]}, "log": {}}
+    values = {"camera": {"fps": 12.5, "device": '/dev/"quoted"\n'}, "terminal": {"others": ["a", "b"]}, "log": {}}
     write_overlay(tmp_path, values)
     assert read_overlay(tmp_path) == {name: table for name, table in values.items() if table}
     (path,) = tmp_path.iterdir()
     assert (path.name, path.stat().st_mode & 0o777) == (OVERLAY_FILE, 0o600)
     assert "Delete a line" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[door]\nactive_high = false\n",  # the idle line opens
+        '[signals]\ndriver = "lgpio"\ngreen_line = 17\n',  # of the lock
+        '[camera]\ndriver = "stream"\nurl = "rtsp://attacker/recording"\n',
+        "[identity]\nfpir = 0.5\n",
+        "[identity]\nmargin = 0.0\n",
+        "[liveness]\ntexture_deny = 0.0\ntexture_doubt = 0.0\n",
+        "[liveness]\nblink_min_ms = 0\n",
+        "[entry]\nfree_tries = 20\n",
+        "[privacy]\nscan_log_days = 1\n",  # what one tried at the door
+        "[home_assistant]\nnames = true\n",
+        "[home_assistant]\ntls = false\n",
+    ],
+)
+def test_nothing_that_lets_somebody_in_covers_it_up_or_names_people_elsewhere_is_set_at_the_desk(config: Path, text: str) -> None:
+    path = lay(config, text)
+    with pytest.raises(ConfigError, match="not to be set here"):
+        read_overlay(path.parent)
 
 
 def test_every_fixed_key_or_section_is_one_that_the_settings_have() -> None:

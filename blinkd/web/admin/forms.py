@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from blinkd.errors import RequestRefused
 
@@ -52,7 +53,7 @@ class _InMemory(MultiPartParser):
 
 
 async def read_form(request: Request, most_bytes: int = FORM_BYTES, most_files: int = 0) -> Fields:
-    """The body as a form. Raises RequestRefused: 413 too long, 415 no form, 422 malformed."""
+    """The body as a form. Raises RequestRefused: 413 too long, 415 no form, 422 malformed, 400 broken off."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     stream = _bounded(request, most_bytes)
     try:
@@ -84,11 +85,14 @@ async def _bounded(request: Request, most_bytes: int) -> AsyncGenerator[bytes]:
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_long(most_bytes)
     read = 0
-    async for chunk in request.stream():
-        read += len(chunk)
-        if read > most_bytes:
-            raise _too_long(most_bytes)
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            read += len(chunk)
+            if read > most_bytes:
+                raise _too_long(most_bytes)
+            yield chunk
+    except ClientDisconnect:  # nobody is there to be told, and it is no fault of ours to be logged as one
+        raise RequestRefused(400, "broken_off", "the connection ended before the form did; send it again") from None
 
 
 def _too_long(most_bytes: int) -> RequestRefused:

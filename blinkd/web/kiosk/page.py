@@ -16,6 +16,8 @@ def hello_of(context: WebContext) -> dict[str, Any]:
     """The first message of a WebSocket: settings, how the terminal is, and what has just happened, each with the seconds since."""
     settings, hub = context.settings, context.hub
     now = context.clock.monotonic()
+    named_s = max(settings.attendance.disown_s, settings.kiosk.greeting_s)  # for longer no display says who somebody was
+    recent = [{**message, "age_s": round(now - message["t"], 3)} for message in hub.recent()]
     return {
         "kind": "hello",
         "terminal": settings.terminal.id,
@@ -27,5 +29,5 @@ def hello_of(context: WebContext) -> dict[str, Any]:
         "volume": settings.kiosk.volume,
         "entry": settings.entry.enabled,
         "health": hub.health,
-        "recent": [{**message, "age_s": round(now - message["t"], 3)} for message in hub.recent()],
+        "recent": [message for message in recent if message["age_s"] <= named_s or not message.get("name")],
     }

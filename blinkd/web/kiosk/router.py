@@ -21,6 +21,7 @@ MOST_PAGES: Final = 4  # displays at once: the terminal's own, and a technician'
 IDLE_S: Final = 0.5  # between pictures while nobody is there: often enough to see who comes near
 TRY_AGAIN: Final = 1013  # WebSocket close codes (RFC 6455 and IANA)
 REFUSED: Final = 1008
+MOST_SAID: Final = 1024  # bytes of what a page says by "Not me"
 WATCHED: Final = ("tracking", "challenged", "registration")  # states in which somebody looks at the mirror
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def kiosk_router(context: WebContext) -> APIRouter:
             return
         await live.serve(socket)
 
-    @router.post("/not-me", dependencies=[Depends(_here)])
+    @router.post("/not-me", dependencies=[Depends(_here)], max_body_size=MOST_SAID)
     def not_me(request: Request, said: NotMe) -> dict[str, Any]:
         """The answer: {"done": bool, "reason": "" | "too_late" | "store"}."""
         if not is_same_origin(request.scope):
@@ -88,15 +89,20 @@ class Live:
         if self._pages >= MOST_PAGES:
             await socket.close(TRY_AGAIN)
             return
-        await socket.accept()
-        self._pages += 1
+        self._pages += 1  # before anything is waited for, so that many at once are counted too
+        try:
+            await socket.accept()
+            await self._serve(socket)
+        finally:
+            self._pages -= 1
+
+    async def _serve(self, socket: WebSocket) -> None:
         lock = asyncio.Lock()  # one message at a time
         stirred = asyncio.Event()  # something has happened in a session
         work = [asyncio.create_task(one) for one in (self._tell(socket, lock, stirred), self._show(socket, lock, stirred), _deaf(socket))]
         try:
             await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._pages -= 1
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)

@@ -105,6 +105,13 @@ def test_a_person_under_anothers_name_does_not_open(page: Page, few_at: str, tok
     assert page.locator("#proof").get_by_text("Faults were found").is_visible()
 
 
+def test_pages_of_people_that_never_end_are_not_followed(page: Page, few_at: str, token: str) -> None:
+    altered(page, "people", lambda value: value.update(next_cursor="1"))
+    opened(page, few_at, token)
+    assert number(page, "People whose record does not open") == 1
+    assert page.locator("#proof").get_by_text("Faults were found").is_visible()
+
+
 def test_a_deletion_that_no_terminal_signed_is_counted(page: Page, few_at: str, token: str) -> None:
     altered(page, "people", lambda value: value["people"][0].update(envelope=None))
     opened(page, few_at, token)

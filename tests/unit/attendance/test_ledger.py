@@ -249,6 +249,14 @@ def test_not_me_within_seconds_marks_the_punch_and_gives_the_other_person_their_
     assert site.stands(punch)[2] == "voided"
 
 
+def test_not_me_said_again_adds_nothing_to_the_book(site: Site) -> None:
+    punch = site.punch()
+    entry = site.clerk.disown(punch.seq)
+    head = site.store.book.head()
+    assert site.clerk.disown(punch.seq) == entry
+    assert site.store.book.head() == head
+
+
 def test_not_me_is_refused_later_for_other_entries_and_after_a_boot(site: Site) -> None:
     punch = site.punch()
     site.wait(seconds=31)

@@ -128,6 +128,14 @@ def test_neither_the_audit_nor_an_operator_can_be_taken_away(tmp_path: Path, sta
         assert store.alterations() == []
 
 
+def test_what_somebody_typed_makes_no_line_of_its_own_in_the_audit(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.audit.append(SetClock().now(), None, (), "register.begin", "E-1\n2026-03-02  Ann  logout\x1b[2J", "refused", "a\r\u202eb é")
+        (act,) = store.audit.newest(9)
+    assert act.target == "E-1\ufffd2026-03-02  Ann  logout\ufffd[2J"
+    assert act.reason == "a\ufffd\ufffdb é"
+
+
 def test_the_audit_tells_who_what_and_when_newest_first(tmp_path: Path) -> None:
     clock = SetClock(confidence="unsynced")
     with open_store(tmp_path) as store:

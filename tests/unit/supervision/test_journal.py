@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from peewee import SqliteDatabase
 
 from blinkd.supervision.journal import Journal, Lines, start_log
 
@@ -54,13 +55,15 @@ def test_the_journal_gets_the_fields_as_fields_and_what_it_does_not_take_is_not_
 @contextmanager
 def no_other_handlers() -> Iterator[logging.Logger]:
     """The root logger as a program finds it; what is added to it goes afterwards."""
-    root = logging.getLogger()
-    handlers = root.handlers[:]
+    root, ours = logging.getLogger(), logging.getLogger("blinkd")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
     root.handlers.clear()
     try:
         yield root
     finally:
         root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
 
 
 def test_a_message_in_the_journal_is_the_message_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -74,6 +77,21 @@ def test_a_message_in_the_journal_is_the_message_alone(monkeypatch: pytest.Monke
         start_log("INFO", {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
         logging.getLogger("blinkd").warning("camera lost", extra={"fields": {"PART": "camera"}})
     assert sent == ["camera lost"]
+
+
+def test_at_debug_no_library_writes_what_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database's statements hold names and hashes, the display's messages hold names."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    with no_other_handlers():
+        start_log("DEBUG", {})
+        database = SqliteDatabase(":memory:")
+        database.execute_sql("SELECT ?", ("Ann Secret",)).fetchall()
+        database.close()
+        logging.getLogger("uvicorn.error").debug("> TEXT Ann Secret")
+        logging.getLogger("blinkd.session").debug("ours")
+        logging.getLogger("uvicorn.error").warning("told")
+    assert said.getvalue() == "DEBUG ours\nWARNING told\n"
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ from blinkd.web.admin.making import make_desk
 from blinkd.web.app import build_app
 from blinkd.web.context import WebContext
 from blinkd.web.hub import Hub
-from blinkd.web.kiosk.router import MOST_PAGES
+from blinkd.web.kiosk.page import hello_of
+from blinkd.web.kiosk.router import MOST_PAGES, TRY_AGAIN
+from blinkd.web.kiosk.router import Live as KioskLive
 from blinkd.web.languages import load_language
 from blinkd.web.live import Live
 from blinkd.web.pages import Pages
@@ -185,6 +187,34 @@ def test_a_display_is_told_first_how_things_are_and_what_has_just_happened(tmp_p
     assert 3 <= hello["recent"][0]["age_s"] < 60
 
 
+def test_a_display_is_not_told_who_was_there_long_ago(kiosk: Kiosk) -> None:
+    now = kiosk.context.clock.monotonic()
+    for name, event, age in (("Ann", "punch", 31), ("Bo", "punch", 3), (None, "registration", 99)):
+        kiosk.hub.heard({"kind": "event", "event": event, "name": name, "t": now - age})
+    assert [message["name"] for message in hello_of(kiosk.context)["recent"]] == ["Bo", None]
+
+
+def test_displays_that_come_all_at_once_are_counted_too(kiosk: Kiosk) -> None:
+    class Slow:
+        closed: int | None = None
+
+        async def accept(self) -> None:
+            await asyncio.Event().wait()
+
+        async def close(self, code: int) -> None:
+            self.closed = code
+
+    async def crowd() -> list[int | None]:
+        live, sockets = KioskLive(kiosk.context), [Slow() for _ in range(MOST_PAGES + 1)]
+        tasks = [asyncio.create_task(live.serve(socket)) for socket in sockets]  # type: ignore[arg-type]
+        await tasks[-1]
+        for task in tasks:
+            task.cancel()
+        return [socket.closed for socket in sockets]
+
+    assert asyncio.run(asyncio.wait_for(crowd(), 10)) == [*[None] * MOST_PAGES, TRY_AGAIN]
+
+
 def test_what_a_display_says_by_the_websocket_means_nothing(kiosk: Kiosk) -> None:
     with kiosk.served() as door:
         with door.open() as socket:
@@ -239,6 +269,19 @@ def test_not_me_of_no_punch_is_refused(kiosk: Kiosk) -> None:
     assert kiosk.not_me(99).json() == {"done": False, "reason": "too_late"}
     for nonsense in (0, -1, "1", 1.5, None, 2**70):
         assert kiosk.not_me(nonsense).status_code == 422
+
+
+def test_not_me_is_not_read_on_where_it_is_longer_than_it_can_be(kiosk: Kiosk) -> None:
+    read = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            read.append(1)
+            yield b" " * 1024
+
+    answer = kiosk.client.post("/kiosk/not-me", content=endless(), headers={"Origin": HERE, "Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert len(read) < 1000
 
 
 def test_not_me_is_taken_from_the_kiosk_s_own_page_only(kiosk: Kiosk) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ import pytest
 
 from blinkd.errors import ConfigError
 from blinkd.measure.servers.ports import free_ports
+from blinkd.ourselves import COMMAND
 from blinkd.settings import Settings, WebSettings
 from blinkd.web.process import LOCAL, OPENED, listens, run
 
@@ -48,6 +50,23 @@ def test_it_serves_until_the_daemon_has_ended(tmp_path: Path) -> None:
         os.close(write)
     work.join(20)
     assert (work.is_alive(), stop.is_set()) == (False, True)
+
+
+def test_where_memory_ends_it_goes_before_the_door(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    variables = {"BLINKD_STATE_DIR": str(tmp_path), "BLINKD_WEB__PORT": str(port)}
+    with subprocess.Popen([*COMMAND, "web", "run", "--parent", str(os.getpid())], env=os.environ | variables) as child:
+        try:
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/kiosk", timeout=30).close()
+                    break
+                except urllib.error.URLError:
+                    assert child.poll() is None
+            score = Path(f"/proc/{child.pid}/oom_score_adj").read_text()
+        finally:
+            child.terminate()
+    assert int(score) > int(Path("/proc/self/oom_score_adj").read_text())
 
 
 def test_a_port_that_is_taken_is_said_with_its_setting(tmp_path: Path) -> None:

@@ -192,7 +192,9 @@ export class Loader {
   async loadPeople() {
     for (let more = true; more; ) {
       const known = await this._opening.people(await this._relay.people(this._known ? String(this._known) : null));
-      more = known.cursor !== null;
+      // a relay that goes round in circles is not followed
+      more = known.cursor !== null && known.upto > this._known;
+      if (known.cursor !== null && !more) this.peopleFaults.faults += 1;
       this._known = Math.max(this._known, known.upto);
       const gone = new Set(known.gone);
       for (const [subject, one] of this.people) if (gone.has(one.record)) this.people.delete(subject);
