@@ -37,6 +37,7 @@ from blinkd.store.lock import StateLock
 from blinkd.supervision.aside import StandAside
 from blinkd.supervision.children import sync_process
 from blinkd.supervision.daily import Daily
+from blinkd.supervision.journal import set_level
 from blinkd.supervision.loop import Loop
 from blinkd.supervision.notify import Notifier
 from blinkd.supervision.pages import Pages
@@ -283,7 +284,7 @@ class Duty:
     def _take(self, reload: Reload, parts: Parts) -> None:
         self._settings, self._parts = reload.settings, parts
         self._renew = True  # also where no key has changed, a file that one names may have
-        logging.getLogger().setLevel(reload.settings.log.level)
+        set_level(reload.settings.log.level)
         if self._sync is not None and reload.taken:
             self._sync.stop()  # it reads its settings when it begins
         if reload.taken:

@@ -26,8 +26,17 @@ def start_log(level: str, environ: Mapping[str, str]) -> None:
     plain.setFormatter(Lines(prefixed=under_systemd))
     send = _journal_send() if under_systemd else None
     handler = plain if send is None else Journal(send, plain)
-    # libraries tell at DEBUG what goes through them: names, hashes of passwords and of sessions in statements, whole messages of the display
-    logging.basicConfig(level=max(logging.INFO, logging.getLevelNamesMapping()[level]), handlers=[handler])
+    logging.basicConfig(handlers=[handler])
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """From now on. By name.
+
+    Libraries tell at DEBUG what goes through them, which is names, hashes of passwords and of sessions, and whole messages of the display: of
+    them nothing below INFO is written.
+    """
+    logging.getLogger().setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
     logging.getLogger(OURS).setLevel(level)
 
 

@@ -83,9 +83,10 @@ class Access:
             except SignInNeeded:
                 await self._keep(request)
                 raise
-            self._demand(request, signed, roles)
+            # in threads: what is refused is written down, and the display's pictures go by the same loop
+            await run_in_threadpool(self._demand, request, signed, roles)
             form = await read_form(request, most_bytes, most_files)
-            self._compare(request, signed, form.raw(CSRF_FIELD))
+            await run_in_threadpool(self._compare, request, signed, form.raw(CSRF_FIELD))
             if form.ticked("again"):
                 self._kept.drop(bytes.fromhex(signed.session_id))
             return Posted(signed, form)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -46,18 +47,18 @@ def add_admin(app: FastAPI, context: AdminContext, routers: Iterable[APIRouter])
         return RedirectResponse("/admin/account", 303)
 
     async def refused(request: Request, error: RequestRefused) -> Response:
-        return _refusal(context, request, error.status, error.reason, str(error), error.retry_after_s)
+        return await run_in_threadpool(_refusal, context, request, error.status, error.reason, str(error), error.retry_after_s)
 
     async def failed(request: Request, error: BlinkdError) -> Response:
         # words name what is wrong and the remedy; a store's name files too, which whoever is logged in may know
         log.warning("%s: %s", request.url.path, error)
         status = 503 if isinstance(error, StoreError) else 400
-        return _refusal(context, request, status, type(error).__name__, str(error), None)
+        return await run_in_threadpool(_refusal, context, request, status, type(error).__name__, str(error), None)
 
     async def http(request: Request, error: HTTPException) -> Response:
         words = {404: "the address is wrong, or what was there is gone", 405: "this address takes another method"}
         said = words.get(error.status_code, str(error.detail))
-        return _refusal(context, request, error.status_code, "http", said, None)
+        return await run_in_threadpool(_refusal, context, request, error.status_code, "http", said, None)
 
     handlers: dict[type[Exception], Any] = {  # each takes the class that it stands for
         SignInNeeded: sign_in,

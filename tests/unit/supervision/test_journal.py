@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from peewee import SqliteDatabase
 
-from blinkd.supervision.journal import Journal, Lines, start_log
+from blinkd.supervision.journal import Journal, Lines, set_level, start_log
 
 
 def record(message: str, level: int = logging.INFO, **fields: object) -> logging.LogRecord:
@@ -79,12 +79,14 @@ def test_a_message_in_the_journal_is_the_message_alone(monkeypatch: pytest.Monke
     assert sent == ["camera lost"]
 
 
-def test_at_debug_no_library_writes_what_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_at_debug_no_library_writes_what_goes_through_it(monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
     """The database's statements hold names and hashes, the display's messages hold names."""
     said = io.StringIO()
     monkeypatch.setattr(sys, "stderr", said)
     with no_other_handlers():
-        start_log("DEBUG", {})
+        start_log("WARNING" if later else "DEBUG", {})
+        set_level("DEBUG")  # as when the settings are read again
         database = SqliteDatabase(":memory:")
         database.execute_sql("SELECT ?", ("Ann Secret",)).fetchall()
         database.close()

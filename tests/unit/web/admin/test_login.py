@@ -1,9 +1,12 @@
 """Log-in and its refusals; sessions and how they end; forms and their tokens; what an ended session loses, which is nothing."""
 
+import asyncio
 import hashlib
+import threading
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import pytest
 from argon2 import PasswordHasher
 from fastapi import APIRouter
@@ -16,7 +19,7 @@ from blinkd.web.admin.operators.signing_in import TRIES_OF_ADDRESS, TRIES_OF_NAM
 from blinkd.web.admin.recorder import MOST_REFUSALS
 from blinkd.web.admin.signed import Signed
 from tests.unit.store.stores import rows
-from tests.unit.web.admin.desks import PASSWORD, Browser, office
+from tests.unit.web.admin.desks import BASE, PASSWORD, Browser, office
 
 IDLE_S = 15 * 60
 SCRIPT = {"Accept": "application/json"}
@@ -362,3 +365,31 @@ def test_passwords_in_it_are_not_kept_and_asked_for_again(tmp_path: Path) -> Non
         assert "123456" not in page
         assert "Send it now</button>" not in page  # it would arrive without them
         assert "type them again" in page
+
+
+def test_what_is_refused_while_the_database_is_busy_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    with office(tmp_path) as place:
+        browser = place.signed_in()
+        busy, answered = threading.Event(), threading.Event()
+        in_time: list[bool] = []
+
+        def work() -> None:
+            with place.context.store():
+                busy.set()
+                in_time.append(answered.wait(10))
+
+        async def ask() -> int:
+            transport = httpx.ASGITransport(place.app, client=("127.0.0.1", 4711))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE, cookies=browser.cookies) as client:
+                refused = asyncio.create_task(client.get("/admin/nothing"))
+                await asyncio.sleep(0)
+                assert (await client.get("/shared/base.css")).status_code == 200
+                answered.set()
+                return (await refused).status_code
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        busy.wait(10)
+        assert asyncio.run(ask()) == 404
+        worker.join(10)
+        assert in_time == [True]
