@@ -21,9 +21,9 @@ readonly TEST_SECTIONS=(backend terminal relay web demo build dev)
 readonly RELEASE_SECTIONS=(backend terminal relay web) # a release serves terminals and relays
 
 readonly DEMO_PACKAGES=(ca-certificates)
-# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import; the tests start a broker and a database of their own, put clocks
-# wrong, and let systemd-analyze judge the units
-readonly TEST_PACKAGES=(ca-certificates chromium haproxy libegl1 libfaketime libgles2 mosquitto postgresql systemd)
+# MediaPipe, the tests' reference, links against libegl1 and libgles2 at import, and what drives the browser against libatomic1; the tests look at pages
+# in Chromium, start a broker and a database of their own, put clocks wrong, and let systemd-analyze judge the units
+readonly TEST_PACKAGES=(ca-certificates chromium haproxy libatomic1 libegl1 libfaketime libgles2 mosquitto postgresql systemd)
 
 # systemd runs the daemon, makes its user and keeps its key
 readonly RELEASE_PACKAGES=(ca-certificates systemd)
