@@ -96,8 +96,9 @@ export class Display {
       const most = part.classList.contains("guide") ? this.stage.clientHeight * MOST_GUIDE : part.clientHeight;
       for (const size of SIZES) {
         part.style.setProperty("--fit", String(size));
-        const lines = part.querySelector(".lines") ?? part; // what is too wide in them does not widen the panel
-        if (part.scrollHeight <= most + 1 && part.scrollWidth <= part.clientWidth + 1 && lines.scrollWidth <= lines.clientWidth + 1) break;
+        // a line that is a little too wide does not widen the panel: it lies in its margin
+        const wide = [part, ...part.querySelectorAll(".lines, p")].some((one) => one.scrollWidth > one.clientWidth + 1);
+        if (part.scrollHeight <= most + 1 && !wide) break;
       }
     }
   }
