@@ -9,7 +9,7 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ENV_PREFIX = "BLINKD_"
@@ -30,6 +30,17 @@ RelayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")]  # part of 
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}$")]  # of a web server, without a path
 Line = Annotated[int, Field(ge=2, le=27)]  # GPIO number (BCM) on the 40-pin header; 0 and 1 belong to the board's own memory chip
 LineDriver = Literal["none", "lgpio", "rpigpio"]  # none: nothing is wired
+
+
+def _address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
+    return value
+
+
+IpAddress = Annotated[str, AfterValidator(_address)]
 
 
 class Section(BaseModel):
@@ -389,24 +400,17 @@ class MetricsSettings(Section):
     """Figures for Prometheus, over HTTP without a password: no name and no person's id is among them."""
 
     enabled: bool = False  # who does not ask opens no port
-    host: str = "127.0.0.1"  # an IP address, for a name would have to be looked up; beyond this machine everybody in the network may read
+    host: IpAddress = (
+        "127.0.0.1"  # an IP address, for a name would have to be looked up; beyond this machine everybody in the network may read
+    )
     port: int = Field(9464, ge=1, le=65_535)  # as exporters of OpenTelemetry have it
-
-    @field_validator("host")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        try:
-            ipaddress.ip_address(value)
-        except ValueError:
-            raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
-        return value
 
 
 class WebSettings(Section):
     """The terminal's own pages: kiosk and administration."""
 
     enabled: bool = True  # a terminal without display is administered by them, too
-    host: str = "127.0.0.1"  # an IP address; beyond this machine only over TLS, and then at tls_port
+    host: IpAddress = "127.0.0.1"  # an IP address; beyond this machine only over TLS, and then at tls_port
     port: int = Field(8480, ge=1, le=65_535)  # on this machine, without TLS: nobody else hears what goes by
     tls_port: int = Field(8443, ge=1, le=65_535)  # of `host`, where that is beyond this machine; the kiosk is not served there
     certificate: Path | None = None  # PEM, with its chain
@@ -424,15 +428,6 @@ class WebSettings(Section):
     def opened(self) -> bool:
         """Whether others in the network reach the pages."""
         return not ipaddress.ip_address(self.host).is_loopback
-
-    @field_validator("host")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        try:
-            ipaddress.ip_address(value)
-        except ValueError:
-            raise ValueError("is no IP address; write it like '127.0.0.1', '::1' or '0.0.0.0'") from None
-        return value
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

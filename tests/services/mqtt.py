@@ -22,9 +22,21 @@ class Refused(Exception):
     """The connection could not be made or was ended: the words of TLS or the broker's."""
 
 
+class Socket(ssl.SSLSocket):
+    """Closes when TLS does not begin; paho would leave it to the collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def context(ca: Path, files: tuple[Path, Path] | None) -> ssl.SSLContext:
     """For a client. files: certificate and key."""
     made = ssl.create_default_context(cafile=str(ca))
+    made.sslsocket_class = Socket
     if files is not None:
         made.load_cert_chain(*map(str, files))
     return made

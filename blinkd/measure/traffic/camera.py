@@ -21,6 +21,8 @@ from blinkd.store.database import Store
 
 EVERYTHING = -1  # the number before the first entry
 SETTLED_S = 0.3  # after which what was on its way has arrived
+BEGUN_S = 60.0  # within which a queue must begin to empty when its relay works again
+LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,11 @@ def measure_camera(site: Site, settings: Settings, frames: Sequence[Frame], stor
                 relay.freeze()
                 time.sleep(SETTLED_S)
                 quiet += next(show)
+                before = _waiting(store)
                 relay.thaw()
-                time.sleep(SETTLED_S)
+                _begun(store, before)
                 draining += next(show)
-                waiting = min(waiting, store.outbox.counts()["PENDING"])
+                waiting = min(waiting, _waiting(store))
                 if waiting == 0:
                     raise ServerFailed(f"{punches} punches were brought away before the recording had ended; give more with --punches")
             rss_mb = _peak_mb(sync.pid)
@@ -102,6 +105,19 @@ def _refill(site: Site, store: Store, sync: SyncOfDoor) -> None:
     site.forget_books()
     store.outbox.lost(EVERYTHING)
     sync.start()
+
+
+def _waiting(store: Store) -> int:
+    return store.outbox.counts()["PENDING"]
+
+
+def _begun(store: Store, before: int) -> None:
+    """Return as soon as fewer entries wait than before, or none. Raises ServerFailed."""
+    until = time.monotonic() + BEGUN_S
+    while 0 < before <= _waiting(store):
+        if time.monotonic() >= until:
+            raise ServerFailed(f"nothing was brought away within {BEGUN_S:.0f} s; the log of the sync process says why")
+        time.sleep(LOOK_S)
 
 
 def _shown(terminal: Terminal, frames: Sequence[Frame]) -> Iterator[list[float]]:

@@ -62,8 +62,6 @@ def chains(chaos: Chaos) -> dict[str, str]:
     return {one["terminal"]: one["chain"] for one in json.loads(said)}
 
 
-# where a connection is cut while TLS begins, paho leaves the socket to the collector
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_everything_arrives_once_and_both_doors_know_the_same_people(chaos: Chaos) -> None:
     chaos.begin()

@@ -65,7 +65,7 @@ def test_the_camera_is_timed_while_the_queue_drains(here: Site) -> None:
         store.book.begin()
         bench_sync.enrol_samples(settings, store)
         camera = measure_camera(here, settings, frames, store, 4000, 1)
-        assert 0 < camera.waiting <= 4000  # a machine that does much else may not have sent anything yet
+        assert 0 < camera.waiting < 4000
     assert camera.frames == 20
     assert camera.growth == camera.draining.p95 / camera.quiet.p95 - 1
 
